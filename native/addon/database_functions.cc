@@ -1,0 +1,191 @@
+// Opening and closing databases, and the handles that keep them open.
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "addon/arguments.h"
+#include "addon/job.h"
+
+namespace zkdb::addon {
+namespace {
+
+struct OptionsDeleter {
+  void operator()(zkdb_options* options) const { zkdb_options_destroy(options); }
+};
+using OptionsPtr = std::unique_ptr<zkdb_options, OptionsDeleter>;
+
+// What openSync and open are given: a path, and names and values of options in turn.
+struct OpenRequest {
+  std::string path;
+  std::vector<std::string> options;
+};
+
+bool ReadOpenRequest(const Arguments& args, OpenRequest* request) {
+  uint32_t length = 0;
+  if (!args.String(0, &request->path)) return false;
+  if (napi_get_array_length(args.env(), args[1], &length) != napi_ok || length % 2 != 0 || length > 1000) return false;
+  for (uint32_t i = 0; i < length; ++i) {
+    napi_value element;
+    size_t size = 0;
+    if (napi_get_element(args.env(), args[1], i, &element) != napi_ok ||
+        napi_get_value_string_utf8(args.env(), element, nullptr, 0, &size) != napi_ok) {
+      return false;
+    }
+    std::string text(size + 1, '\0');
+    napi_get_value_string_utf8(args.env(), element, text.data(), size + 1, &size);
+    text.resize(size);
+    request->options.push_back(std::move(text));
+  }
+  return true;
+}
+
+zkdb_code Open(const OpenRequest& request, zkdb_db** out, zkdb_error* error) {
+  zkdb_options* raw = nullptr;
+  zkdb_code code = zkdb_options_create(&raw);
+  if (code != ZKDB_OK) {
+    *error = {code, 1, "out of memory while opening"};
+    return code;
+  }
+  const OptionsPtr options(raw);
+  for (size_t i = 0; i + 1 < request.options.size(); i += 2) {
+    code = zkdb_options_set(raw, request.options[i].c_str(), request.options[i + 1].c_str(), error);
+    if (code != ZKDB_OK) return code;
+  }
+  return zkdb_open(request.path.c_str(), raw, out, error);
+}
+
+// The id of a database that was just opened, or 0 when the table is full: then it is closed again.
+uint32_t AddDb(Environment& environment, zkdb_db* db) {
+  auto ref = std::make_shared<DbRef>();
+  ref->db = db;
+  return environment.handles().Add(HandleKind::kDb, nullptr, std::move(ref), 0);
+}
+
+class OpenJob : public Job {
+ public:
+  OpenJob(Environment* environment, OpenRequest request) : Job(environment, nullptr), request_(std::move(request)) {}
+  ~OpenJob() override {
+    if (opened_ != nullptr) zkdb_close(opened_, nullptr);
+  }
+
+ protected:
+  void Execute() override { code_ = Open(request_, &opened_, &error_); }
+  void Describe(napi_env env, napi_value result) override {
+    if (code_ != ZKDB_OK) return;
+    SetNumber(env, result, "handle", AddDb(*environment_, std::exchange(opened_, nullptr)));
+  }
+
+ private:
+  OpenRequest request_;
+  zkdb_db* opened_ = nullptr;
+};
+
+class CloseJob : public Job {
+ public:
+  CloseJob(Environment* environment, std::shared_ptr<DbRef> db) : Job(environment, std::move(db)) {
+    counts_in_flight_ = false;
+  }
+
+ protected:
+  void Execute() override { code_ = zkdb_close(std::exchange(db_->db, nullptr), &error_); }
+};
+
+// openSync(path: string, options: string[]): handle
+napi_value OpenSync(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  OpenRequest request;
+  if (!ReadOpenRequest(args, &request)) return args.Invalid();
+  zkdb_db* db = nullptr;
+  const zkdb_code code = Open(request, &db, &args.environment().error());
+  if (code != ZKDB_OK) return args.Code(code);
+  const uint32_t id = AddDb(args.environment(), db);
+  return id != 0 ? args.Number(id) : args.Fail(ZKDB_NO_MEMORY, "too many open handles in this thread");
+}
+
+// open(path: string, options: string[]): Promise<{code, handle}>, or a negative number
+napi_value OpenAsync(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  OpenRequest request;
+  if (!ReadOpenRequest(args, &request)) return args.Invalid();
+  return Job::Start(env, new OpenJob(&args.environment(), std::move(request)));
+}
+
+// close(db): Promise<{code}>: when nothing is in flight any more. The handle is gone at once.
+napi_value Close(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  uint32_t id;
+  if (!args.Uint(0, &id)) return args.Invalid();
+  std::shared_ptr<DbRef> db = args.environment().handles().Detach(id);
+  if (db == nullptr) return args.Closed();
+  auto* job = new CloseJob(&args.environment(), db);
+  napi_value promise = Job::Promise(env, job);
+  if (promise == nullptr) return args.Closed();
+  if (db->jobs_in_flight == 0) {
+    Job::Queue(job);
+  } else {
+    db->pending_close = job;
+  }
+  return promise;
+}
+
+// closeSync(db): 0. Blocks until the database is closed; with work in flight it closes when that is finished.
+napi_value CloseSync(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  uint32_t id;
+  if (!args.Uint(0, &id)) return args.Invalid();
+  const std::shared_ptr<DbRef> db = args.environment().handles().Detach(id);
+  if (db == nullptr) return args.Closed();
+  db->abandoned = true;
+  if (db->jobs_in_flight != 0) return args.Number(0);
+  return args.Code(zkdb_close(std::exchange(db->db, nullptr), &args.environment().error()));
+}
+
+struct Guard {
+  std::weak_ptr<Environment> environment;
+  uint32_t id;
+  uint64_t serial;
+};
+
+void FinalizeGuard(napi_env, void* data, void*) {
+  const std::unique_ptr<Guard> guard(static_cast<Guard*>(data));
+  const std::shared_ptr<Environment> environment = guard->environment.lock();
+  if (environment == nullptr || environment->handles().SerialOf(guard->id) != guard->serial) return;
+  if (Handle* cursor = environment->handles().Find(guard->id, HandleKind::kCursor)) {
+    environment->handles().Release(cursor);
+    return;
+  }
+  const std::shared_ptr<DbRef> db = environment->handles().Detach(guard->id);
+  if (db == nullptr) return;
+  db->abandoned = true;
+  if (db->jobs_in_flight == 0) db->CloseNow();
+}
+
+// guard(handle): an object that closes the database or cursor when it is collected
+napi_value MakeGuard(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  uint32_t id;
+  if (!args.Uint(0, &id)) return args.Invalid();
+  const uint64_t serial = args.environment().handles().SerialOf(id);
+  if (serial == 0) return args.Closed();
+  auto guard = std::make_unique<Guard>(Guard{args.environment().weak_from_this(), id, serial});
+  napi_value external = nullptr;
+  if (napi_create_external(env, guard.get(), FinalizeGuard, nullptr, &external) == napi_ok) guard.release();
+  return external;
+}
+
+constexpr FunctionEntry kFunctions[] = {
+    {"openSync", OpenSync},
+    {"open", OpenAsync},
+    {"close", Close},
+    {"closeSync", CloseSync},
+    {"guard", MakeGuard},
+};
+
+}  // namespace
+
+void ExportDatabaseFunctions(napi_env env, napi_value exports, Environment* environment) {
+  ExportFunctions(env, exports, environment, kFunctions, std::size(kFunctions));
+}
+
+}  // namespace zkdb::addon

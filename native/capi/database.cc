@@ -1,0 +1,186 @@
+// zkdb.h: options, open and close, reading, writing, transactions, snapshots.
+#include "capi/handles.h"
+#include "core/engine/registry.h"
+#include "core/partition/values.h"
+
+using zkdb::Status;
+using zkdb::capi::BytesOf;
+using zkdb::capi::Guarded;
+using zkdb::capi::Report;
+using zkdb::capi::ReportUrgent;
+
+namespace {
+
+bool IsYes(const char* value) {
+  bool yes = false;
+  return zkdb::ParseYesNo(value, &yes) && yes;
+}
+
+Status CheckKey(size_t size) {
+  if (size <= ZKDB_MAX_KEY_SIZE) return Status::Ok();
+  return {ZKDB_KEY_TOO_LARGE, "the key has " + std::to_string(size) + " bytes; the limit is " + std::to_string(ZKDB_MAX_KEY_SIZE)};
+}
+
+zkdb_code Closed(zkdb_error* err) { return Report({ZKDB_CLOSED, "the handle is closed"}, err); }
+
+void CopyResult(const zkdb::WriteResult& from, zkdb_write_result* to) {
+  if (to != nullptr) *to = {from.sequence, from.existed, from.failed_index};
+}
+
+}  // namespace
+
+extern "C" {
+
+uint32_t zkdb_abi_version(void) { return ZKDB_ABI_VERSION; }
+
+const char* zkdb_version(void) { return "0.1.0"; }
+
+zkdb_code zkdb_options_create(zkdb_options** out) {
+  return Guarded(nullptr, [&] {
+    *out = new zkdb_options;
+    return ZKDB_OK;
+  });
+}
+
+void zkdb_options_destroy(zkdb_options* options) { delete options; }
+
+zkdb_code zkdb_options_set(zkdb_options* options, const char* name, const char* value, zkdb_error* err) {
+  return Guarded(err, [&] {
+    const Status status = zkdb::CheckOption(name, value);
+    if (!status.ok()) return Report(status, err);
+    const std::string option = zkdb::LowerAscii(name);
+    if (option == "createifmissing") {
+      options->engine.create_if_missing = IsYes(value);
+    } else if (option == "errorifexists") {
+      options->engine.error_if_exists = IsYes(value);
+    } else if (option == "readonly") {
+      options->engine.read_only = IsYes(value);
+    } else if (option == "partitions") {
+      options->engine.partitions = static_cast<uint32_t>(std::stoul(value));
+    } else {
+      options->engine.overrides.emplace_back(name, value);
+    }
+    return ZKDB_OK;
+  });
+}
+
+zkdb_code zkdb_open(const char* path, const zkdb_options* options, zkdb_db** out, zkdb_error* err) {
+  return Guarded(err, [&] {
+    auto db = std::make_unique<zkdb_db>();
+    const zkdb::EngineOptions engine = options == nullptr ? zkdb::EngineOptions{} : options->engine;
+    const Status status = zkdb::OpenDatabase(zkdb::Env::Posix(), path, engine, &db->engine);
+    if (!status.ok()) return ReportUrgent(status, err);
+    *out = db.release();
+    return ZKDB_OK;
+  });
+}
+
+zkdb_code zkdb_close(zkdb_db* db, zkdb_error* err) {
+  const std::unique_ptr<zkdb_db> owned(db);
+  return Guarded(err, [&] { return ReportUrgent(zkdb::CloseDatabase(db->engine), err); });
+}
+
+zkdb_code zkdb_get(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, size_t key_size, void* buffer, size_t capacity,
+                   size_t* size, zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (key_size > ZKDB_MAX_KEY_SIZE) return Report(CheckKey(key_size), err);
+    Status status;
+    const zkdb_code code = db->engine->Get(snapshot == nullptr ? nullptr : snapshot->snapshot.get(), BytesOf(key, key_size),
+                                           static_cast<uint8_t*>(buffer), capacity, size, &status);
+    return status.ok() ? code : Report(status, err);
+  });
+}
+
+zkdb_code zkdb_get_many(zkdb_db* db, zkdb_snapshot* snapshot, const void* keys, const uint32_t* offsets, uint32_t count,
+                        void* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, zkdb_error* err) {
+  return Guarded(err, [&] {
+    *done = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      if (offsets[i + 1] < offsets[i]) return Report(Status::Invalid("the offsets of the keys do not ascend"), err);
+      const Status checked = CheckKey(offsets[i + 1] - offsets[i]);
+      if (!checked.ok()) return Report(checked, err);
+    }
+    Status status;
+    const zkdb_code code = db->engine->GetMany(snapshot == nullptr ? nullptr : snapshot->snapshot.get(),
+                                               BytesOf(keys, count == 0 ? 0 : offsets[count]).data, offsets, count,
+                                               static_cast<uint8_t*>(buffer), capacity, sizes, done, needed, &status);
+    return status.ok() ? code : Report(status, err);
+  });
+}
+
+zkdb_code zkdb_write(zkdb_db* db, const void* batch, size_t size, zkdb_durability durability, uint32_t write_flags,
+                     zkdb_write_result* result, zkdb_error* err) {
+  return Guarded(err, [&] {
+    zkdb::WriteResult written;
+    const bool non_atomic = (write_flags & ZKDB_WRITE_NON_ATOMIC) != 0;
+    const Status status = db->engine->Write(BytesOf(batch, size), durability, non_atomic, &written);
+    CopyResult(written, result);
+    return Report(status, err);
+  });
+}
+
+zkdb_code zkdb_sync(zkdb_db* db, zkdb_error* err) {
+  return Guarded(err, [&] { return Report(db->engine->Sync(), err); });
+}
+
+// ---- transactions ----------------------------------------------------------------------------------------------------
+
+zkdb_code zkdb_txn_begin(zkdb_db* db, zkdb_txn** out, zkdb_error* err) {
+  return Guarded(err, [&] {
+    auto txn = std::make_unique<zkdb_txn>();
+    const Status status = zkdb::Transaction::Begin(db->engine, &txn->transaction);
+    if (!status.ok()) return Report(status, err);
+    *out = txn.release();
+    return ZKDB_OK;
+  });
+}
+
+zkdb_code zkdb_txn_get(zkdb_txn* txn, const void* key, size_t key_size, void* buffer, size_t capacity, size_t* size,
+                       zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (key_size > ZKDB_MAX_KEY_SIZE) return Report(CheckKey(key_size), err);
+    Status status;
+    const zkdb_code code =
+        txn->transaction->Get(BytesOf(key, key_size), static_cast<uint8_t*>(buffer), capacity, size, &status);
+    return status.ok() ? code : Report(status, err);
+  });
+}
+
+zkdb_code zkdb_txn_write(zkdb_txn* txn, const void* batch, size_t size, zkdb_write_result* result, zkdb_error* err) {
+  return Guarded(err, [&] {
+    zkdb::WriteResult written;
+    const Status status = txn->transaction->Write(BytesOf(batch, size), &written);
+    CopyResult(written, result);
+    return Report(status, err);
+  });
+}
+
+zkdb_code zkdb_txn_commit(zkdb_txn* txn, zkdb_durability durability, zkdb_write_result* result, zkdb_error* err) {
+  const std::unique_ptr<zkdb_txn> owned(txn);
+  return Guarded(err, [&] {
+    zkdb::WriteResult written;
+    const Status status = txn->transaction->Commit(durability, &written);
+    CopyResult(written, result);
+    return Report(status, err);
+  });
+}
+
+void zkdb_txn_abort(zkdb_txn* txn) { delete txn; }
+
+// ---- snapshots -------------------------------------------------------------------------------------------------------
+
+zkdb_code zkdb_snapshot_open(zkdb_db* db, zkdb_snapshot** out, zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (db->engine->closed()) return Closed(err);
+    auto snapshot = std::make_unique<zkdb_snapshot>();
+    snapshot->snapshot = std::make_unique<zkdb::Snapshot>(db->engine);
+    *out = snapshot.release();
+    return ZKDB_OK;
+  });
+}
+
+void zkdb_snapshot_close(zkdb_snapshot* snapshot) { delete snapshot; }
+
+uint64_t zkdb_snapshot_sequence(const zkdb_snapshot* snapshot) { return snapshot->snapshot->sequence(); }
+
+}  // extern "C"

@@ -1,0 +1,73 @@
+// What the opaque handles of zkdb.h are, and the helpers that every function of the interface shares.
+//
+// Thread-safety: that of zkdb.h.
+//
+// Invariants:
+//  1. No exception leaves an extern "C" function: each body runs inside Guarded.
+//  2. Handles are made and freed here only.
+#pragma once
+
+#include <memory>
+#include <new>
+#include <string>
+
+#include "core/engine/engine.h"
+#include "core/engine/transaction.h"
+#include "include/zkdb.h"
+
+struct zkdb_options {
+  zkdb::EngineOptions engine;
+};
+
+struct zkdb_db {
+  std::shared_ptr<zkdb::Engine> engine;
+};
+
+struct zkdb_snapshot {
+  std::unique_ptr<zkdb::Snapshot> snapshot;
+};
+
+struct zkdb_txn {
+  std::unique_ptr<zkdb::Transaction> transaction;
+};
+
+struct zkdb_router {
+  zkdb::DatabaseConfig config;
+  zkdb::Selector selector;
+};
+
+namespace zkdb::capi {
+
+// Copies a failure to the caller's struct and returns its code.
+zkdb_code Report(const Status& status, zkdb_error* err);
+zkdb_code ReportNoMemory(zkdb_error* err);
+// As Report; errors of opening and closing are urgent.
+zkdb_code ReportUrgent(const Status& status, zkdb_error* err);
+
+// Copies text into a fixed array, cut at a character boundary, always terminated.
+void CopyText(const std::string& text, char* out, size_t capacity);
+
+inline Slice BytesOf(const void* data, size_t size) {
+  static const uint8_t kNothing = 0;
+  return size == 0 ? Slice(&kNothing, 0) : Slice(static_cast<const uint8_t*>(data), size);
+}
+
+KeyRange RangeOf(const zkdb_range* range);
+void DescribePartition(const DatabaseConfig& config, const Selector& selector, uint32_t index, zkdb_partition_info* out);
+
+// Runs `body` and turns running out of memory into a code.
+template <typename Body>
+zkdb_code Guarded(zkdb_error* err, Body body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return ReportNoMemory(err);
+  }
+}
+
+inline Progress ProgressOf(zkdb_progress progress, void* context) {
+  if (progress == nullptr) return {};
+  return [progress, context](uint64_t done, uint64_t total) { return progress(context, done, total) == 0; };
+}
+
+}  // namespace zkdb::capi

@@ -1,0 +1,135 @@
+// zkdb.h: partitions, figures, routing, checkpoints, check, backup, compaction.
+#include "capi/handles.h"
+
+using zkdb::Status;
+using zkdb::capi::BytesOf;
+using zkdb::capi::DescribePartition;
+using zkdb::capi::Guarded;
+using zkdb::capi::ProgressOf;
+using zkdb::capi::Report;
+
+namespace {
+
+Status CheckIndex(uint32_t index, uint32_t count) {
+  if (index < count) return Status::Ok();
+  return Status::Invalid("there is no partition " + std::to_string(index) + ": the database has " + std::to_string(count));
+}
+
+}  // namespace
+
+extern "C" {
+
+uint32_t zkdb_partition_count(const zkdb_db* db) { return db->engine->partition_count(); }
+
+zkdb_code zkdb_partition_describe(zkdb_db* db, uint32_t index, zkdb_partition_info* out, zkdb_error* err) {
+  return Guarded(err, [&] {
+    const Status status = CheckIndex(index, db->engine->partition_count());
+    if (!status.ok()) return Report(status, err);
+    DescribePartition(db->engine->config(), db->engine->selector(), index, out);
+    return ZKDB_OK;
+  });
+}
+
+uint32_t zkdb_partition_of(const zkdb_db* db, const void* key, size_t key_size) {
+  return db->engine->selector().Select(BytesOf(key, key_size));
+}
+
+zkdb_code zkdb_stats(zkdb_db* db, zkdb_db_stats* out, zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (db->engine->closed()) return Report(db->engine->ClosedStatus(), err);
+    db->engine->Figures(out);
+    return ZKDB_OK;
+  });
+}
+
+zkdb_code zkdb_stats_partition(zkdb_db* db, uint32_t index, uint32_t stats_flags, zkdb_partition_stats* out,
+                               zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (db->engine->closed()) return Report(db->engine->ClosedStatus(), err);
+    const Status status = CheckIndex(index, db->engine->partition_count());
+    if (!status.ok()) return Report(status, err);
+    return Report(db->engine->PartitionFigures(index, (stats_flags & ZKDB_STATS_FULL) != 0, out), err);
+  });
+}
+
+zkdb_code zkdb_estimate(zkdb_db* db, uint32_t index, const zkdb_range* range, uint64_t* records, zkdb_error* err) {
+  return Guarded(err, [&] {
+    const Status status = CheckIndex(index, db->engine->partition_count());
+    if (!status.ok()) return Report(status, err);
+    return Report(db->engine->Estimate(index, zkdb::capi::RangeOf(range), records), err);
+  });
+}
+
+const char* zkdb_name(const zkdb_db* db) { return db->engine->config().name.c_str(); }
+
+// ---- routing alone ---------------------------------------------------------------------------------------------------
+
+zkdb_code zkdb_router_open(const char* config_path, zkdb_router** out, zkdb_error* err) {
+  return Guarded(err, [&] {
+    auto router = std::make_unique<zkdb_router>();
+    Status status = zkdb::LoadConfig(zkdb::Env::Posix(), config_path, {}, &router->config);
+    if (status.ok()) status = zkdb::Selector::Build(router->config, &router->selector);
+    if (!status.ok()) return zkdb::capi::ReportUrgent(status, err);
+    *out = router.release();
+    return ZKDB_OK;
+  });
+}
+
+uint32_t zkdb_router_partition_count(const zkdb_router* router) { return router->selector.partition_count(); }
+
+uint32_t zkdb_router_partition_of(const zkdb_router* router, const void* key, size_t key_size) {
+  return router->selector.Select(BytesOf(key, key_size));
+}
+
+zkdb_code zkdb_router_describe(const zkdb_router* router, uint32_t index, zkdb_partition_info* out, zkdb_error* err) {
+  return Guarded(err, [&] {
+    const Status status = CheckIndex(index, router->selector.partition_count());
+    if (!status.ok()) return Report(status, err);
+    DescribePartition(router->config, router->selector, index, out);
+    return ZKDB_OK;
+  });
+}
+
+void zkdb_router_close(zkdb_router* router) { delete router; }
+
+// ---- operations ------------------------------------------------------------------------------------------------------
+
+zkdb_code zkdb_checkpoint(zkdb_db* db, zkdb_error* err) {
+  return Guarded(err, [&] { return Report(db->engine->Checkpoint(), err); });
+}
+
+zkdb_code zkdb_checkpoints_activate(zkdb_db* db, int on, zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (db->engine->closed()) return Report(db->engine->ClosedStatus(), err);
+    db->engine->ActivateCheckpoints(on != 0);
+    return ZKDB_OK;
+  });
+}
+
+zkdb_code zkdb_check(zkdb_db* db, zkdb_sink sink, void* sink_context, zkdb_progress progress, void* progress_context,
+                     uint64_t* findings, zkdb_error* err) {
+  return Guarded(err, [&] {
+    std::string first;
+    const auto finding = [&](const std::string& what) {
+      if (first.empty()) first = what;
+      return sink == nullptr || sink(sink_context, what.data(), what.size()) == 0;
+    };
+    uint64_t count = 0;
+    Status status = db->engine->Check(finding, ProgressOf(progress, progress_context), &count);
+    if (findings != nullptr) *findings = count;
+    if (status.ok() && count > 0) {
+      status = Status::Corrupt("the check found " + std::to_string(count) + " things wrong; the first: " + first);
+    }
+    return Report(status, err);
+  });
+}
+
+zkdb_code zkdb_backup(zkdb_db* db, const char* directory, zkdb_progress progress, void* context, zkdb_error* err) {
+  return Guarded(err, [&] { return Report(db->engine->Backup(directory, ProgressOf(progress, context)), err); });
+}
+
+zkdb_code zkdb_compact(zkdb_db* db, zkdb_progress progress, void* context, zkdb_error* err) {
+  return Guarded(err, [&] { return Report(db->engine->Compact(ProgressOf(progress, context)), err); });
+}
+
+}  // extern "C"

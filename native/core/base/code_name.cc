@@ -1,0 +1,38 @@
+// The names of the codes, generated from one list so that none is forgotten.
+#include "include/zkdb.h"
+
+extern "C" const char* zkdb_code_name(zkdb_code code) {
+  switch (code) {
+#define ZKDB_NAME(name) \
+  case name:            \
+    return #name;
+    ZKDB_NAME(ZKDB_OK)
+    ZKDB_NAME(ZKDB_NOT_FOUND)
+    ZKDB_NAME(ZKDB_BUFFER_TOO_SMALL)
+    ZKDB_NAME(ZKDB_INVALID)
+    ZKDB_NAME(ZKDB_KEY_TOO_LARGE)
+    ZKDB_NAME(ZKDB_VALUE_TOO_LARGE)
+    ZKDB_NAME(ZKDB_BATCH_TOO_LARGE)
+    ZKDB_NAME(ZKDB_CLOSED)
+    ZKDB_NAME(ZKDB_READ_ONLY)
+    ZKDB_NAME(ZKDB_CONFIG)
+    ZKDB_NAME(ZKDB_LOCKED)
+    ZKDB_NAME(ZKDB_EXISTS)
+    ZKDB_NAME(ZKDB_MISSING)
+    ZKDB_NAME(ZKDB_CORRUPT)
+    ZKDB_NAME(ZKDB_NOT_ZKDB)
+    ZKDB_NAME(ZKDB_VERSION)
+    ZKDB_NAME(ZKDB_SEGMENT_MISSING)
+    ZKDB_NAME(ZKDB_MISMATCH)
+    ZKDB_NAME(ZKDB_IO)
+    ZKDB_NAME(ZKDB_NO_SPACE)
+    ZKDB_NAME(ZKDB_NO_MEMORY)
+    ZKDB_NAME(ZKDB_FAILED)
+    ZKDB_NAME(ZKDB_SNAPSHOT_EXPIRED)
+    ZKDB_NAME(ZKDB_CROSS_PARTITION)
+    ZKDB_NAME(ZKDB_REMOTE)
+    ZKDB_NAME(ZKDB_ABORTED)
+#undef ZKDB_NAME
+  }
+  return "ZKDB_UNKNOWN";
+}

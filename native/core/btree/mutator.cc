@@ -1,0 +1,224 @@
+#include "core/btree/mutator.h"
+
+#include "core/base/assert.h"
+#include "core/btree/overflow.h"
+
+namespace zkdb {
+
+// ---- the path --------------------------------------------------------------------------------------------------------
+
+Status Mutator::Descend(Slice key, Position* leaf_position) {
+  path_valid_ = false;
+  PageRef ref = root_.page;
+  for (uint32_t level = top_level();; --level) {
+    Step& step = path_[level];
+    step.ref = ref;
+    ZKDB_RETURN_IF_ERROR(ReadTreePage(space_, ref, level, &step.page));
+    Position position;
+    ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, step.page, key, &position));
+    if (level == 0) {
+      step.index = position.index;
+      *leaf_position = position;
+      path_valid_ = true;
+      return Status::Ok();
+    }
+    step.index = ChildIndex(position);
+    ref = step.page.child(step.index);
+    if (const uint8_t* bytes = space_->Find(ref.number)) PrefetchPage(bytes);
+  }
+}
+
+// True when `key`, which is not below the key that the path was made for, belongs to the path's leaf: it is below the
+// nearest separator to the right. Separators that overflow are not decided here.
+bool Mutator::StillInLeaf(Slice key) const {
+  if (!path_valid_) return false;
+  for (uint32_t level = 1; level < root_.levels; ++level) {
+    const Step& step = path_[level];
+    if (step.index + 1 >= step.page.count()) continue;
+    const Position p = SearchPage(step.page, step.index + 1, key, MaxInlineKey(page_size_));
+    return !p.undecided && !p.exact && p.index == step.index + 1;
+  }
+  return true;
+}
+
+// Makes *ref a page of this transaction, copying it when it is not yet.
+Status Mutator::Own(PageRef* ref, PageView* page) {
+  if (ref->stamp == space_->stamp()) return Status::Ok();
+  PageRef copy;
+  uint8_t* frame = nullptr;
+  ZKDB_RETURN_IF_ERROR(space_->Allocate(&copy, &frame));
+  // The checksum is left out: a checkpoint may be writing the old page's own.
+  std::memcpy(frame + kChecksumSize, page->data() + kChecksumSize, page_size_ - kChecksumSize);
+  auto* header = reinterpret_cast<PageHeader*>(frame);
+  header->number = copy.number;
+  header->stamp = copy.stamp;
+  space_->Free(*ref);
+  *ref = copy;
+  *page = PageView(frame);
+  return Status::Ok();
+}
+
+Status Mutator::MakePathWritable() {
+  for (uint32_t level = root_.levels; level-- > 0;) {
+    Step& step = path_[level];
+    if (step.ref.stamp == space_->stamp()) continue;
+    ZKDB_RETURN_IF_ERROR(Own(&step.ref, &step.page));
+    if (level == top_level()) {
+      root_.page = step.ref;
+    } else {
+      PageEditor(Frame(path_[level + 1]), page_size_).SetChild(path_[level + 1].index, step.ref);
+    }
+  }
+  return Status::Ok();
+}
+
+// ---- entries ---------------------------------------------------------------------------------------------------------
+
+// Sets the entry's in-page key; what does not fit goes to overflow pages and *key_rest to their reference.
+Status Mutator::MakeKey(Slice key, Entry* out, Slice* key_rest) {
+  const uint32_t keep = MaxInlineKey(page_size_);
+  *key_rest = Slice();
+  out->key = key;
+  if (key.size <= keep) return Status::Ok();
+  OverflowRef ref;
+  ZKDB_RETURN_IF_ERROR(WriteOverflow(space_, key.Sub(keep), &ref));
+  out->key = key.Sub(0, keep);
+  out->flags |= kSlotKeyOverflow;
+  *key_rest = scratch_.Copy(Slice(reinterpret_cast<const uint8_t*>(&ref), sizeof ref));
+  return Status::Ok();
+}
+
+Status Mutator::MakeLeafEntry(Slice key, Slice value, Entry* out) {
+  *out = Entry{};
+  Slice key_rest;
+  ZKDB_RETURN_IF_ERROR(MakeKey(key, out, &key_rest));
+  if (PageBuilder::EntrySize(*out, 0, kLeafCellHead) + key_rest.size + value.size <= MaxCellAndSlot(page_size_)) {
+    out->cell_head = value.size;
+    out->rest = value;
+    if (key_rest.size == 0) return Status::Ok();
+  } else {
+    OverflowRef ref;
+    ZKDB_RETURN_IF_ERROR(WriteOverflow(space_, value, &ref));
+    out->flags |= kSlotValueOverflow;
+    out->rest = scratch_.Copy(Slice(reinterpret_cast<const uint8_t*>(&ref), sizeof ref));
+  }
+  uint8_t* joined = scratch_.Allocate(key_rest.size + out->rest.size);
+  if (key_rest.size != 0) std::memcpy(joined, key_rest.data, key_rest.size);
+  if (out->rest.size != 0) std::memcpy(joined + key_rest.size, out->rest.data, out->rest.size);
+  out->rest = Slice(joined, key_rest.size + out->rest.size);
+  return Status::Ok();
+}
+
+Status Mutator::ReleaseKey(PageView page, uint32_t index) {
+  const Slot& s = page.slot(index);
+  return PageView::KeyOverflows(s) ? FreeOverflow(space_, page.key_rest(s)) : Status::Ok();
+}
+
+// Frees the overflow pages of a leaf cell that is about to be dropped.
+Status Mutator::ReleaseCell(PageView page, uint32_t index) {
+  ZKDB_RETURN_IF_ERROR(ReleaseKey(page, index));
+  const Slot& s = page.slot(index);
+  return PageView::ValueOverflows(s) ? FreeOverflow(space_, page.value_overflow(s)) : Status::Ok();
+}
+
+// ---- single records --------------------------------------------------------------------------------------------------
+
+Status Mutator::FirstRecord(Slice key, Slice value) {
+  Entry entry;
+  ZKDB_RETURN_IF_ERROR(MakeLeafEntry(key, value, &entry));
+  PageRef ref;
+  ZKDB_RETURN_IF_ERROR(BuildPage(0, &entry, 1, 0, &ref));
+  root_ = TreeRoot{ref, 1, 1};
+  return Status::Ok();
+}
+
+Status Mutator::Put(Slice key, Slice value, bool after_previous, bool* existed) {
+  *existed = false;
+  scratch_.Reset();
+  if (root_.levels == 0) return FirstRecord(key, value);
+  Position position;
+  if (after_previous && StillInLeaf(key)) {
+    ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, path_[0].page, key, &position));
+    path_[0].index = position.index;
+  } else {
+    ZKDB_RETURN_IF_ERROR(Descend(key, &position));
+  }
+  ZKDB_RETURN_IF_ERROR(MakePathWritable());
+  PageEditor leaf(Frame(path_[0]), page_size_);
+  if (position.exact) {
+    *existed = true;
+    if (leaf.OverwriteValue(position.index, value)) return Status::Ok();
+    ZKDB_RETURN_IF_ERROR(ReleaseCell(leaf.view(), position.index));
+    leaf.Remove(position.index);
+  } else {
+    ++root_.records;
+  }
+  Entry entry;
+  ZKDB_RETURN_IF_ERROR(MakeLeafEntry(key, value, &entry));
+  if (leaf.Insert(position.index, entry)) return Status::Ok();
+  return Restructure(0, position.index, position.index, {entry});
+}
+
+Status Mutator::Delete(Slice key, bool* existed) {
+  *existed = false;
+  scratch_.Reset();
+  if (root_.levels == 0) return Status::Ok();
+  Position position;
+  ZKDB_RETURN_IF_ERROR(Descend(key, &position));
+  if (!position.exact) return Status::Ok();
+  ZKDB_RETURN_IF_ERROR(MakePathWritable());
+  PageEditor leaf(Frame(path_[0]), page_size_);
+  ZKDB_RETURN_IF_ERROR(ReleaseCell(leaf.view(), position.index));
+  leaf.Remove(position.index);
+  --root_.records;
+  *existed = true;
+  if (leaf.view().count() == 0) {
+    ZKDB_RETURN_IF_ERROR(DropEmptyPage(0));
+  } else {
+    ZKDB_RETURN_IF_ERROR(ShrinkIfSparse(0));
+  }
+  return CollapseRoot();
+}
+
+// The page at `level` of the path holds nothing any more: it goes, and its slot in the parent with it.
+Status Mutator::DropEmptyPage(uint32_t level) {
+  path_valid_ = false;
+  space_->Free(path_[level].ref);
+  if (level == top_level()) {
+    root_ = TreeRoot{};
+    return Status::Ok();
+  }
+  return RemoveChild(level + 1);
+}
+
+// Removes the path's slot at a branch level.
+Status Mutator::RemoveChild(uint32_t level) {
+  path_valid_ = false;
+  const Step& step = path_[level];
+  PageEditor branch(Frame(step), page_size_);
+  if (step.index > 0) ZKDB_RETURN_IF_ERROR(ReleaseKey(branch.view(), step.index));
+  branch.Remove(step.index);
+  if (branch.view().count() == 0) return DropEmptyPage(level);
+  if (step.index == 0) {
+    ZKDB_RETURN_IF_ERROR(ReleaseKey(branch.view(), 0));
+    branch.DropFirstKey();
+  }
+  return ShrinkIfSparse(level);
+}
+
+// A root with a single child is one level too many.
+Status Mutator::CollapseRoot() {
+  while (root_.levels > 1) {
+    PageView page;
+    ZKDB_RETURN_IF_ERROR(ReadTreePage(space_, root_.page, top_level(), &page));
+    if (page.count() != 1) return Status::Ok();
+    path_valid_ = false;
+    const PageRef child = page.child(0);
+    space_->Free(root_.page);
+    root_.page = child;
+    --root_.levels;
+  }
+  return Status::Ok();
+}
+
+}  // namespace zkdb

@@ -1,0 +1,108 @@
+// Changing a tree copy-on-write: the one writer of a partition applies a transaction's operations here.
+//
+// A page is copied once per transaction, on its first change (its stamp tells), then changed in place. A leaf that
+// overflows shares its entries with its two neighbours before a page is added (window restructuring), which keeps randomly
+// filled leaves about 86 % full (Yao, "On Random 2-3 Trees", 1978, for the analysis of k-to-(k+1) splits); an overflow at the
+// tree's right edge starts a new page, which keeps ascending loads at 100 %.
+//
+// Thread-safety: one thread, holding the partition's writer lock.
+//
+// Invariants:
+//  1. No page that a reader can see is changed.
+//  2. After a failed call the transaction must be rolled back (PageSpace::Rollback) and this object dropped.
+//  3. Overflow pages belong to exactly one cell; whoever drops a cell frees them.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "core/base/scratch.h"
+#include "core/btree/tree.h"
+
+namespace zkdb {
+
+class Mutator {
+ public:
+  Mutator(PageSpace* space, const TreeRoot& root) : space_(space), root_(root), page_size_(space->page_size()) {}
+
+  const TreeRoot& root() const { return root_; }
+
+  // Inserts or replaces. `after_previous`: the key is not below the one of the call before, which saves most descents.
+  Status Put(Slice key, Slice value, bool after_previous, bool* existed);
+  Status Delete(Slice key, bool* existed);
+  // Deletes a range by cutting whole subtrees; only the two edge paths are edited record by record.
+  Status DeleteRange(const KeyRange& range, uint64_t* deleted);
+
+ private:
+  struct Step {
+    PageRef ref;
+    PageView page;
+    uint32_t index = 0;
+  };
+  // Neighbouring pages of one level whose entries are laid out anew.
+  struct Window {
+    uint32_t first_child = 0;      // in the parent
+    std::vector<Step> pages;       // the old ones
+    std::vector<Entry> entries;    // of all of them, in order, with the changes applied
+  };
+  struct Layout {
+    uint32_t prefix = 0;             // common to the whole window
+    std::vector<uint32_t> sizes;     // of the entries under that prefix
+    std::vector<size_t> ends;        // where each new page ends in the entries
+  };
+
+  uint32_t top_level() const { return root_.levels - 1u; }
+  uint8_t* Frame(const Step& step) { return space_->FrameOf(step.ref.number); }
+
+  // mutator.cc: the path and single records
+  Status Descend(Slice key, Position* leaf_position);
+  bool StillInLeaf(Slice key) const;
+  Status MakePathWritable();
+  Status Own(PageRef* ref, PageView* page);
+  Status FirstRecord(Slice key, Slice value);
+  Status MakeLeafEntry(Slice key, Slice value, Entry* out);
+  Status MakeKey(Slice key, Entry* out, Slice* key_rest);
+  Status ReleaseCell(PageView page, uint32_t index);
+  Status ReleaseKey(PageView page, uint32_t index);
+  Status DropEmptyPage(uint32_t level);
+  Status RemoveChild(uint32_t level);
+  Status CollapseRoot();
+
+  // restructure.cc: windows
+  Status Restructure(uint32_t level, uint32_t from, uint32_t to, const std::vector<Entry>& insert);
+  Status AppendPage(uint32_t level, const std::vector<Entry>& insert);
+  bool IsRightEdge(uint32_t level) const;
+  Status ShrinkIfSparse(uint32_t level);
+  Status Relayout(uint32_t level, Window* window);
+  Status OpenWindow(uint32_t level, uint32_t first, uint32_t last, Window* window);
+  Status GatherEntries(uint32_t level, uint32_t from, uint32_t to, const std::vector<Entry>& insert, Window* window);
+  Layout LayOut(uint32_t level, const Window& window) const;
+  bool CutEvenly(const Layout& layout, size_t pages, uint32_t capacity, std::vector<size_t>* ends) const;
+  Status BuildPage(uint32_t level, Entry* entries, size_t count, uint32_t window_prefix, PageRef* ref);
+  Status LeafSeparator(const Entry& left, const Entry& right, Entry* out);
+  Status WholeKey(const Entry& e, uint32_t rest_offset, std::string* out);
+  Status ReplaceInParent(uint32_t level, const Window& window, const std::vector<Entry>& children);
+  Status GrowRoot(uint32_t level, const std::vector<Entry>& children);
+
+  // range_delete.cc
+  struct CutResult {
+    bool empty = false;
+    PageRef ref;
+  };
+  Status Cut(PageRef ref, uint32_t level, const KeyRange& range, CutResult* out);
+  Status CutLeaf(PageRef ref, PageView page, const KeyRange& range, CutResult* out);
+  Status CutBranch(PageRef ref, PageView page, const KeyRange& range, CutResult* out);
+  Status EditBranch(PageRef ref, PageView page, uint32_t from, uint32_t to, CutResult* out,
+                    const std::array<std::pair<uint32_t, PageRef>, 2>& changed, size_t changed_count);
+  Status FreeSubtree(PageRef ref, uint32_t level);
+
+  PageSpace* space_;
+  TreeRoot root_;
+  uint32_t page_size_;
+  std::array<Step, kMaxLevels> path_;  // by level; valid while path_valid_
+  bool path_valid_ = false;
+  uint64_t deleted_ = 0;
+  Scratch scratch_;
+};
+
+}  // namespace zkdb

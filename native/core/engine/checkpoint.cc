@@ -1,0 +1,153 @@
+// Checkpoints: changed pages go to the segment files, the metas flip, the log is recycled. And the thread that does it.
+#include <algorithm>
+#include <chrono>
+
+#include "core/engine/engine.h"
+
+namespace zkdb {
+
+void Engine::Fail(const Status& cause) {
+  {
+    const std::lock_guard<std::mutex> lock(failure_mutex_);
+    if (failed_.load()) return;
+    failure_ = cause;
+    failed_.store(true, std::memory_order_release);
+  }
+  queue_->Fail();
+  room_.notify_all();
+}
+
+// One partition: capture under the lock, write without it, finish under it.
+Status Engine::CheckpointPartition(Partition* partition, CheckpointMode mode) {
+  WriterLock& lock = *writer_locks_[partition->identity.index];
+  CheckpointPlan plan;
+  lock.lock();
+  const bool dirty = partition->dirty() || mode == CheckpointMode::kCut;
+  partition->space.Release(Limits());
+  const bool cut = mode != CheckpointMode::kChanged;
+  const Status begun = dirty ? partition->BeginCheckpoint(snapshots_.Oldest(), cut, &plan) : Status::Ok();
+  if (dirty && begun.ok()) NotePressure(partition);
+  lock.unlock();
+  if (!dirty || !begun.ok()) return begun;
+  // From here on a failure leaves the partition's pages in an unknown state: writes stop until it is reopened.
+  Status status = LogOf(partition->identity.index)->Sync(plan.sequence);
+  if (status.ok()) status = partition->WriteCheckpoint(&plan, env_->WallClockMs());
+  if (status.ok()) {
+    lock.lock();
+    status = partition->EndCheckpoint(plan);
+    lock.unlock();
+  }
+  if (!status.ok()) Fail(status);
+  return status;
+}
+
+Status Engine::CheckpointAll(CheckpointMode mode) {
+  const std::lock_guard<std::mutex> lock(checkpoint_mutex_);
+  ZKDB_RETURN_IF_ERROR(CheckWritable());
+  // Every commit up to here is in its partition's tree or holds the partition's lock: the captures below include it.
+  std::vector<uint64_t> begin;
+  for (auto& log : logs_) begin.push_back(log->last_sequence());
+  for (auto& p : partitions_) ZKDB_RETURN_IF_ERROR(CheckpointPartition(p.get(), mode));
+  const Status recycled = RecycleLogs(begin);
+  if (!recycled.ok()) {
+    Fail(recycled);
+    return recycled;
+  }
+  checkpoints_.fetch_add(1, std::memory_order_relaxed);
+  last_checkpoint_ms_ = env_->MonotonicMs();
+  return Status::Ok();
+}
+
+Status Engine::RecycleLogs(const std::vector<uint64_t>& begin) {
+  for (size_t i = 0; i < logs_.size(); ++i) {
+    logs_[i]->SetPartitions(LogPartitions(i));
+    ZKDB_RETURN_IF_ERROR(logs_[i]->Recycle(begin[i]));
+  }
+  return Status::Ok();
+}
+
+Status Engine::Checkpoint() { return CheckpointAll(CheckpointMode::kChanged); }
+
+void Engine::ActivateCheckpoints(bool on) {
+  periodic_.store(on);
+  const std::lock_guard<std::mutex> lock(thread_mutex_);
+  thread_wake_.notify_one();
+}
+
+// ---- the thread ------------------------------------------------------------------------------------------------------
+
+void Engine::StartThread() {
+  last_checkpoint_ms_ = env_->MonotonicMs();
+  // What a recovery replayed goes to the files soon, so that the next open is quick.
+  checkpoint_wanted_ = recovery_.records > 0 && !read_only_;
+  if (!read_only_) thread_ = std::thread([this] { ThreadMain(); });
+}
+
+// Called with thread_mutex_ held.
+bool Engine::CheckpointDue() {
+  if (checkpoint_wanted_) return true;
+  if (!periodic_.load() || env_->MonotonicMs() - last_checkpoint_ms_ < config_.min_checkpoint_time_s * 1000) return false;
+  return std::any_of(partitions_.begin(), partitions_.end(), [](const auto& p) { return p->dirty(); });
+}
+
+void Engine::SyncInterval() {
+  for (auto& log : logs_) {
+    const uint64_t last = log->last_sequence();
+    if (last <= log->durable_sequence()) continue;
+    const Status status = log->Sync(last);
+    if (!status.ok()) Fail(status);
+  }
+}
+
+void Engine::ThreadMain() {
+  const bool interval = config_.durability == ZKDB_DURABILITY_INTERVAL;
+  const auto pause = std::chrono::milliseconds(interval ? std::min<uint64_t>(config_.sync_interval_ms, 1000) : 1000);
+  std::unique_lock<std::mutex> lock(thread_mutex_);
+  while (!stop_) {
+    if (!checkpoint_wanted_) thread_wake_.wait_for(lock, pause);
+    if (stop_) break;
+    const bool due = CheckpointDue() && !failed_.load();
+    checkpoint_wanted_ = false;
+    checkpoint_running_ = due;
+    lock.unlock();
+    if (interval && !failed_.load()) SyncInterval();
+    // A full disk is no failure of the database: the writers learn of it, and the next checkpoint tries again.
+    if (due) static_cast<void>(CheckpointAll(CheckpointMode::kChanged).ok());
+    lock.lock();
+    checkpoint_running_ = false;
+    room_.notify_all();
+  }
+}
+
+// ---- closing ---------------------------------------------------------------------------------------------------------
+
+Status Engine::Close() {
+  {
+    const std::lock_guard<std::mutex> lock(thread_mutex_);
+    if (stop_) return Status::Ok();
+    stop_ = true;
+    thread_wake_.notify_all();
+    room_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  // Batches that passed the gate finish first; later ones find the database closed.
+  gate_.EnterExclusive();
+  queue_->Drain();
+  Status status;
+  if (!read_only_ && !failed_.load()) {
+    status = CheckpointAll(CheckpointMode::kFinal);
+    for (auto& log : logs_) {
+      if (status.ok()) status = log->CloseClean();
+    }
+  }
+  closed_.store(true, std::memory_order_release);
+  gate_.LeaveExclusive();
+  logs_.clear();
+  for (auto& p : partitions_) p->space.ReleaseFiles();
+  locks_.clear();
+  return status;
+}
+
+Engine::~Engine() { static_cast<void>(Close().ok()); }
+
+}  // namespace zkdb

@@ -1,0 +1,121 @@
+// Whole-database work: check, compaction. Backup is in backup.cc.
+#include "core/btree/check.h"
+#include "core/btree/cursor.h"
+#include "core/btree/mutator.h"
+#include "core/engine/engine.h"
+#include "core/segment/epoch.h"
+
+namespace zkdb {
+
+Status Engine::Check(const std::function<bool(const std::string&)>& finding, const Progress& progress, uint64_t* findings) {
+  *findings = 0;
+  if (closed()) return ClosedStatus();
+  bool stopped = false;
+  for (uint32_t i = 0; i < partition_count() && !stopped; ++i) {
+    uint64_t here = 0;
+    CheckOptions options;
+    options.finding = finding;
+    options.owns_key = [this, i](Slice key) { return selector_.Select(key) == i; };
+    options.progress = [&](uint64_t done, uint64_t total) {
+      stopped = progress && !progress(i * 1000 + (total == 0 ? 1000 : done * 1000 / total), uint64_t{partition_count()} * 1000);
+      return !stopped;
+    };
+    // The partition's writers wait: free space and tree are looked at as one state.
+    writer_locks_[i]->lock();
+    const Status status = CheckTree(&partitions_[i]->space, partitions_[i]->working, options, &here);
+    writer_locks_[i]->unlock();
+    *findings += here;
+    ZKDB_RETURN_IF_ERROR(status);
+  }
+  return stopped ? Status(ZKDB_ABORTED, "the check was stopped") : Status::Ok();
+}
+
+namespace {
+
+// Copies every record of `from` into a new tree, in order: its pages come out full.
+Status CopyTree(PageSpace* space, const TreeRoot& from, const Progress& progress, TreeRoot* to) {
+  Mutator fresh(space, TreeRoot{});
+  Cursor cursor(space, from);
+  std::string key;
+  std::string value;
+  uint64_t done = 0;
+  ZKDB_RETURN_IF_ERROR(cursor.First());
+  while (cursor.valid()) {
+    const Slot& slot = cursor.leaf().slot(cursor.index());
+    ZKDB_RETURN_IF_ERROR(LoadKey(space, cursor.leaf(), cursor.index(), &key));
+    value.resize(cursor.leaf().value_size(slot));
+    ZKDB_RETURN_IF_ERROR(CopyValue(space, cursor.leaf(), cursor.index(), reinterpret_cast<uint8_t*>(value.data())));
+    bool existed = false;
+    ZKDB_RETURN_IF_ERROR(fresh.Put(key, value, true, &existed));
+    if (++done % 4096 == 0 && progress && !progress(done, from.records)) return {ZKDB_ABORTED, "the compaction was stopped; nothing was changed"};
+    ZKDB_RETURN_IF_ERROR(cursor.Next());
+  }
+  *to = fresh.root();
+  return Status::Ok();
+}
+
+}  // namespace
+
+// Rewrites one partition's tree as a commit of its own. The records stay the same, so its log record holds no operation.
+Status Engine::RewritePartition(uint32_t index, const Progress& progress) {
+  Partition& p = *partitions_[index];
+  ZKDB_RETURN_IF_ERROR(p.space.Begin(Limits()));
+  TreeRoot fresh;
+  Status status = CopyTree(&p.space, p.working, progress, &fresh);
+  uint64_t deleted = 0;
+  Mutator old(&p.space, p.working);
+  if (status.ok()) status = old.DeleteRange(KeyRange{}, &deleted);
+  if (!status.ok()) {
+    p.space.Rollback();
+    return status;
+  }
+  LogGroups groups;
+  groups.Add(p.identity.uid, nullptr, nullptr);
+  uint64_t sequence = 0;
+  status = LogAndQueue({{index, fresh}}, groups, &sequence);
+  if (!status.ok()) {
+    p.space.Rollback();
+    return status;
+  }
+  return MakeDurable(LogOf(index), sequence, ZKDB_DURABILITY_COMMIT);
+}
+
+// Twice: the first rewrite moves everything behind the old pages, the second one back into the space that they left, so
+// that the end of the files can be cut off.
+Status Engine::CompactPartition(uint32_t index, const Progress& progress) {
+  Partition& p = *partitions_[index];
+  for (int pass = 0; pass < 2; ++pass) {
+    gate_.EnterExclusive();
+    queue_->Drain();
+    Status status = CheckWritable();
+    if (status.ok()) {
+      writer_locks_[index]->lock();
+      status = RewritePartition(index, progress);
+      writer_locks_[index]->unlock();
+    }
+    gate_.LeaveExclusive();
+    ZKDB_RETURN_IF_ERROR(status);
+    // One checkpoint writes the new pages, the next one may give away those that only the one before needed.
+    for (int i = 0; i < 2; ++i) {
+      const std::lock_guard<std::mutex> lock(checkpoint_mutex_);
+      ZKDB_RETURN_IF_ERROR(CheckpointPartition(&p, CheckpointMode::kCut));
+    }
+  }
+  return Status::Ok();
+}
+
+Status Engine::Compact(const Progress& progress) {
+  ZKDB_RETURN_IF_ERROR(CheckWritable());
+  if (gate_.HeldByThisThread()) return Status::Invalid("a transaction is open on this thread; end it before compacting");
+  const uint64_t parts = uint64_t{partition_count()} * 1000;
+  for (uint32_t i = 0; i < partition_count(); ++i) {
+    if (partitions_[i]->working.levels == 0 && partitions_[i]->space.files().segment_count() == 0) continue;
+    const Progress scaled = [&](uint64_t done, uint64_t total) {
+      return !progress || progress(i * 1000 + (total == 0 ? 0 : done * 1000 / total), parts);
+    };
+    ZKDB_RETURN_IF_ERROR(CompactPartition(i, scaled));
+  }
+  return Checkpoint();
+}
+
+}  // namespace zkdb

@@ -1,0 +1,252 @@
+// Opening: configuration, locks, identity, metas, partitions, then the log's replay. Nothing on disk is changed before
+// everything that can be checked without a change has been checked.
+#include <algorithm>
+
+#include "core/base/coding.h"
+#include "core/engine/engine.h"
+
+namespace zkdb {
+namespace {
+
+// FNV-1a, 64 bits: a partition's number within its database, made from the database's id and the partition's name.
+uint64_t PartitionUid(const DatabaseId& id, const std::string& name) {
+  uint64_t h = 0xcbf29ce484222325;
+  const auto mix = [&h](uint8_t b) { h = (h ^ b) * 0x100000001b3; };
+  for (uint8_t b : id) mix(b);
+  for (char c : name) mix(static_cast<uint8_t>(c));
+  return h == 0 ? 1 : h;
+}
+
+}  // namespace
+
+Engine::Engine(Env* env, DatabaseConfig config, const EngineOptions& options)
+    : env_(env), config_(std::move(config)), read_only_(options.read_only) {
+  periodic_ = config_.checkpoints;
+  queue_ = std::make_unique<CommitQueue>(static_cast<uint32_t>(config_.partitions.size()));
+}
+
+Status Engine::Open(Env* env, const std::string& config_path, const EngineOptions& options, std::shared_ptr<Engine>* out) {
+  DatabaseConfig config;
+  ZKDB_RETURN_IF_ERROR(LoadConfig(env, config_path, options.overrides, &config));
+  if (options.partitions != 0 && options.partitions != config.partitions.size()) {
+    return Status::Config(config.file + ": the database has " + std::to_string(config.partitions.size()) +
+                          " partitions, not " + std::to_string(options.partitions) + " as the option says");
+  }
+  for (const PartitionConfig& p : config.partitions) {
+    if (!p.is_remote) continue;
+    return {ZKDB_REMOTE, config.file + ": [" + p.name + "] IsRemote = Yes: this version hosts local partitions only"};
+  }
+  std::shared_ptr<Engine> engine(new Engine(env, std::move(config), options));
+  ZKDB_RETURN_IF_ERROR(Selector::Build(engine->config_, &engine->selector_));
+  ZKDB_RETURN_IF_ERROR(engine->OpenFiles(options));
+  engine->StartThread();
+  *out = std::move(engine);
+  return Status::Ok();
+}
+
+Status Engine::OpenFiles(const EngineOptions& options) {
+  std::vector<MetaState> metas;
+  ZKDB_RETURN_IF_ERROR(ReadMetas(&metas));
+  ZKDB_RETURN_IF_ERROR(FindIdentity(options, metas));
+  ZKDB_RETURN_IF_ERROR(LockDirectories());
+  // Read again under the locks: a process that was just closing may have written between.
+  ZKDB_RETURN_IF_ERROR(ReadMetas(&metas));
+  for (uint32_t i = 0; i < metas.size(); ++i) ZKDB_RETURN_IF_ERROR(OpenPartition(i, metas[i]));
+  ZKDB_RETURN_IF_ERROR(OpenLogs(metas));
+  queue_->SetPublished(sequence_);
+  for (uint32_t i = 0; i < partition_count(); ++i) queue_->SetRoot(i, partitions_[i]->working.page);
+  return Status::Ok();
+}
+
+Status Engine::ReadMetas(std::vector<MetaState>* metas) {
+  metas->assign(config_.partitions.size(), MetaState{});
+  for (size_t i = 0; i < metas->size(); ++i) {
+    ZKDB_RETURN_IF_ERROR(SegmentFiles::ReadMeta(env_, config_.partitions[i].directory, &(*metas)[i]));
+    ZKDB_RETURN_IF_ERROR(CheckMeta(static_cast<uint32_t>(i), (*metas)[i]));
+  }
+  return Status::Ok();
+}
+
+// A partition's files must have been made for this rule and belong to the same database as the others.
+Status Engine::CheckMeta(uint32_t index, const MetaState& state) const {
+  if (!state.present) return Status::Ok();
+  const PartitionConfig& partition = config_.partitions[index];
+  if (state.meta.fingerprint != selector_.Fingerprint(index)) {
+    return Status::Config(config_.file + ": [" + partition.name + "]: the files in " + partition.directory +
+                          " were written under other limits; put the limits back, or move the records with a "
+                          "restructuring open");
+  }
+  if (database_id_ != DatabaseId{} && state.meta.database_id != database_id_) {
+    return {ZKDB_MISMATCH, SegmentPath(partition.directory, 0) + ": belongs to another database than the log in " + LogDirectory(0)};
+  }
+  return Status::Ok();
+}
+
+std::string Engine::LogDirectory(size_t log) const {
+  return config_.isolated ? config_.partitions[log].log_directory : config_.log_directory;
+}
+
+// Learns the database's id from its logs and metas, or makes a new database.
+Status Engine::FindIdentity(const EngineOptions& options, const std::vector<MetaState>& metas) {
+  bool have_log = false;
+  const size_t logs = config_.isolated ? config_.partitions.size() : 1;
+  for (size_t i = 0; i < logs; ++i) {
+    bool found = false;
+    DatabaseId id{};
+    if (env_->Exists(LogDirectory(i))) ZKDB_RETURN_IF_ERROR(Log::ReadDatabaseId(env_, LogDirectory(i), &id, &found));
+    if (found && have_log && id != database_id_) {
+      return {ZKDB_MISMATCH, LogDirectory(i) + ": the log belongs to another database than the one in " + LogDirectory(0)};
+    }
+    if (found) database_id_ = id;
+    have_log |= found;
+  }
+  for (size_t i = 0; i < metas.size(); ++i) {
+    if (!metas[i].present) continue;
+    if (!have_log) {
+      return {ZKDB_MISMATCH, LogDirectory(config_.isolated ? i : 0) + ": the log of the database is missing, but " +
+                                 config_.partitions[i].directory + " holds a partition; restore the log's directory"};
+    }
+    ZKDB_RETURN_IF_ERROR(CheckMeta(static_cast<uint32_t>(i), metas[i]));
+  }
+  if (have_log && options.error_if_exists) return {ZKDB_EXISTS, config_.file + ": the database exists already"};
+  if (have_log) return Status::Ok();
+  if (!options.create_if_missing || read_only_) return {ZKDB_MISSING, config_.file + ": the database does not exist (no log in " + LogDirectory(0) + ")"};
+  env_->Random(database_id_.data(), database_id_.size());
+  for (size_t i = 0; i < logs; ++i) ZKDB_RETURN_IF_ERROR(env_->CreateDirectory(LogDirectory(i)));
+  return Status::Ok();
+}
+
+Status Engine::LockDirectories() {
+  const size_t logs = config_.isolated ? config_.partitions.size() : 1;
+  for (size_t i = 0; i < logs; ++i) {
+    std::unique_ptr<FileLock> lock;
+    ZKDB_RETURN_IF_ERROR(env_->Lock(LogDirectory(i) + "/zkdb.lock", &lock));
+    locks_.push_back(std::move(lock));
+  }
+  return Status::Ok();
+}
+
+FrameArena* Engine::ArenaFor(uint32_t page_size) {
+  for (auto& arena : arenas_) {
+    if (arena->page_size() == page_size) return arena.get();
+  }
+  arenas_.push_back(std::make_unique<FrameArena>(env_, page_size));
+  return arenas_.back().get();
+}
+
+Status Engine::OpenPartition(uint32_t index, const MetaState& state) {
+  const PartitionConfig& config = config_.partitions[index];
+  PartitionIdentity identity;
+  identity.database_id = database_id_;
+  identity.uid = state.present ? state.meta.partition_uid : PartitionUid(database_id_, config.name);
+  identity.fingerprint = selector_.Fingerprint(index);
+  identity.index = index;
+  const uint32_t page_size = state.present ? state.meta.page_size : config.page_size;
+  const uint64_t segment_size = state.present ? uint64_t{state.meta.segment_pages} * page_size
+                                              : std::max<uint64_t>(config_.segment_size, 4 * uint64_t{page_size});
+  for (const auto& other : partitions_) {
+    if (other->identity.uid != identity.uid) continue;
+    return {ZKDB_MISMATCH, config.directory + ": holds the files of partition [" + other->config.name + "] too: a copy lies in the wrong directory"};
+  }
+  partitions_.push_back(std::make_unique<Partition>(env_, config, identity, page_size, segment_size, read_only_, ArenaFor(page_size)));
+  writer_locks_.push_back(std::make_unique<WriterLock>());
+  partition_dirty_.push_back(std::make_unique<std::atomic<uint64_t>>(0));
+  return partitions_.back()->Open(state.present ? &state.meta : nullptr);
+}
+
+// ---- the logs --------------------------------------------------------------------------------------------------------
+
+Status Engine::OpenLogs(const std::vector<MetaState>& metas) {
+  for (auto& p : partitions_) sequence_ = std::max(sequence_.load(), p->last_sequence.load());
+  const size_t logs = config_.isolated ? config_.partitions.size() : 1;
+  for (size_t i = 0; i < logs; ++i) ZKDB_RETURN_IF_ERROR(OpenLog(i, metas));
+  return Status::Ok();
+}
+
+std::vector<LogPartition> Engine::LogPartitions(size_t log) const {
+  std::vector<LogPartition> list;
+  for (size_t i = 0; i < partitions_.size(); ++i) {
+    if (config_.isolated && i != log) continue;
+    list.push_back({partitions_[i]->identity.uid, partitions_[i]->checkpoint_sequence});
+  }
+  return list;
+}
+
+Status Engine::OpenLog(size_t log, const std::vector<MetaState>& metas) {
+  LogOptions options;
+  options.directory = LogDirectory(log);
+  options.database_id = database_id_;
+  options.file_size = config_.log_file_size;
+  LogSummary summary;
+  std::unique_ptr<Log> opened;
+  bool ages_checked = false;
+  const auto replay = [&](const LogRecord& record) {
+    if (!ages_checked) ZKDB_RETURN_IF_ERROR(CheckAges(log, summary, metas));
+    ages_checked = true;
+    return Replay(record);
+  };
+  ZKDB_RETURN_IF_ERROR(Log::Open(env_, options, replay, &summary, &opened));
+  if (!ages_checked) ZKDB_RETURN_IF_ERROR(CheckAges(log, summary, metas));
+  for (size_t i = 0; i < partitions_.size(); ++i) {
+    if ((config_.isolated && i != log) || !metas[i].present || metas[i].meta.sequence <= summary.last_sequence) continue;
+    return {ZKDB_MISMATCH, options.directory + ": the log ends at commit " + std::to_string(summary.last_sequence) + ", but " +
+                               partitions_[i]->config.directory + " holds commit " + std::to_string(metas[i].meta.sequence) +
+                               ": the log is an older copy"};
+  }
+  recovery_.records += summary.records;
+  recovery_.bytes += summary.bytes;
+  sequence_ = std::max(sequence_.load(), summary.last_sequence);
+  opened->SetPartitions(LogPartitions(log));
+  logs_.push_back(std::move(opened));
+  return Status::Ok();
+}
+
+// Each partition must hold at least what lay before the log: an older copy, or one whose newest meta is damaged, does not.
+Status Engine::CheckAges(size_t log, const LogSummary& summary, const std::vector<MetaState>& metas) const {
+  for (size_t i = 0; i < partitions_.size(); ++i) {
+    if (config_.isolated && i != log) continue;
+    const Partition& p = *partitions_[i];
+    for (const LogPartition& need : summary.partitions) {
+      if (need.uid != p.identity.uid || p.last_sequence >= need.checkpoint_sequence) continue;
+      const std::string path = SegmentPath(p.config.directory, 0);
+      const std::string needs = "the log needs it at commit " + std::to_string(need.checkpoint_sequence) + " or later";
+      if (!env_->Exists(path)) return {ZKDB_SEGMENT_MISSING, path + ": the segment is missing; " + needs + "; restore it from a backup"};
+      if (metas[i].damaged) return Status::Corrupt(path + ": page 0: a meta slot is damaged and the other is too old: " + needs);
+      return {ZKDB_MISMATCH, path + ": is at commit " + std::to_string(p.last_sequence) + ", but " + needs + ": an older copy of the partition"};
+    }
+  }
+  return Status::Ok();
+}
+
+Status Engine::Replay(const LogRecord& record) {
+  return ForEachLogGroup(record.payload, [&](uint64_t uid, Slice operations) {
+    return ReplayGroup(record.sequence, uid, operations);
+  });
+}
+
+Status Engine::ReplayGroup(uint64_t sequence, uint64_t uid, Slice operations) {
+  const auto found = std::find_if(partitions_.begin(), partitions_.end(), [uid](const auto& p) { return p->identity.uid == uid; });
+  if (found == partitions_.end()) {
+    return {ZKDB_MISMATCH, "the log has records of a partition that " + config_.file + " does not name; put the partition back and close the database cleanly first"};
+  }
+  Partition& p = **found;
+  if (sequence <= p.last_sequence) return Status::Ok();
+  if (read_only_) return {ZKDB_READ_ONLY, config_.file + ": the database was not closed cleanly; open it for writing once to recover it"};
+  Batch batch;
+  ZKDB_RETURN_IF_ERROR(batch.ParseLogged(operations));
+  ZKDB_RETURN_IF_ERROR(p.space.Begin({sequence - 1, UINT64_MAX}));
+  const auto* first = batch.operations().data();
+  WriteResult result;
+  const Status applied = ApplyOperations(p.identity.index, first, first + batch.operations().size(), batch.sorted(), &p.working, &result);
+  if (!applied.ok()) {
+    p.space.Rollback();
+    return applied;
+  }
+  p.space.Commit(sequence);
+  p.records = p.working.records;
+  p.last_sequence = sequence;
+  NotePressure(&p);
+  return Status::Ok();
+}
+
+}  // namespace zkdb

@@ -1,0 +1,174 @@
+// Reading: point gets, interleaved batches of gets, snapshots, estimates.
+#include <algorithm>
+#include <array>
+
+#include "core/engine/engine.h"
+#include "core/segment/epoch.h"
+
+namespace zkdb {
+
+Snapshot::Snapshot(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {
+  // Claimed with a number that is not newer than what CopyRoots then reads, so nothing it needs is given away between.
+  slot_ = engine_->snapshots_.Claim(engine_->queue_->published(), engine_->env_->MonotonicMs());
+  const EpochGuard guard;
+  sequence_ = engine_->queue_->CopyRoots(&roots_);
+  slot_->sequence.store(sequence_, std::memory_order_seq_cst);
+}
+
+Snapshot::~Snapshot() { engine_->snapshots_.Release(slot_); }
+
+Status Snapshot::Check() const {
+  if (engine_->closed()) return engine_->ClosedStatus();
+  if (!slot_->expired.load(std::memory_order_seq_cst)) return Status::Ok();
+  return {ZKDB_SNAPSHOT_EXPIRED, "the snapshot of commit " + std::to_string(sequence_) +
+                                     " has expired: it pinned more than SnapshotLimit; open a new one"};
+}
+
+namespace {
+
+// A root reference as a tree: its depth is read from its page.
+Status MakeTree(PageSpace* space, PageRef root, TreeRoot* out) {
+  *out = TreeRoot{root, 0, 0};
+  if (root.number == kNoPage) return Status::Ok();
+  const uint8_t* page = nullptr;
+  ZKDB_RETURN_IF_ERROR(space->Read(root, &page));
+  out->levels = static_cast<uint8_t>(PageView(page).level() + 1);
+  return Status::Ok();
+}
+
+zkdb_code Report(Status status, Status* out) {
+  *out = std::move(status);
+  return out->code();
+}
+
+}  // namespace
+
+Status Engine::TreeOf(uint32_t partition, const Snapshot* snapshot, TreeRoot* out) {
+  if (snapshot != nullptr) {
+    ZKDB_RETURN_IF_ERROR(snapshot->Check());
+  } else if (closed()) {
+    return ClosedStatus();
+  }
+  const PageRef root = snapshot != nullptr ? snapshot->root(partition) : queue_->Root(partition);
+  return MakeTree(&partitions_[partition]->space, root, out);
+}
+
+zkdb_code Engine::Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status) {
+  const EpochGuard guard;
+  const uint32_t index = selector_.Select(key);
+  PageSpace* space = &partitions_[index]->space;
+  TreeRoot root;
+  if (Status s = TreeOf(index, snapshot, &root); !s.ok()) [[unlikely]] return Report(std::move(s), status);
+  RecordPlace place;
+  if (Status s = FindRecord(space, root, key, &place); !s.ok()) [[unlikely]] return Report(std::move(s), status);
+  if (!place.found) return ZKDB_NOT_FOUND;
+  *size = place.value_size();
+  if (*size > capacity) return ZKDB_BUFFER_TOO_SMALL;
+  if (Status s = CopyValue(space, place.leaf, place.index, buffer); !s.ok()) [[unlikely]] return Report(std::move(s), status);
+  return ZKDB_OK;
+}
+
+// ---- many at once ----------------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr uint32_t kInterleave = 16;  // lookups in flight: enough to keep the memory system busy
+
+struct Lookup {
+  Slice key;
+  PageSpace* space = nullptr;
+  PageView page;
+  uint32_t level = 0;
+  Position position;
+  bool empty = false;
+};
+
+// One step of a lookup: search the page that was asked for, ask for the next one. *done at the leaf.
+Status StepLookup(Lookup* l, bool* done) {
+  ZKDB_RETURN_IF_ERROR(SearchTreePage(l->space, l->page, l->key, &l->position));
+  *done = l->level == 0;
+  if (*done) {
+    if (l->position.exact) __builtin_prefetch(l->page.cell(l->page.slot(l->position.index)));
+    return Status::Ok();
+  }
+  const PageRef child = l->page.child(ChildIndex(l->position));
+  --l->level;
+  if (const uint8_t* bytes = l->space->Find(child.number)) {
+    PrefetchPage(bytes);
+    l->page = PageView(bytes);
+    return Status::Ok();
+  }
+  return ReadTreePage(l->space, child, l->level, &l->page);
+}
+
+Status Descend(Lookup* lookups, uint32_t count) {
+  bool any = true;
+  std::array<bool, kInterleave> done{};
+  for (uint32_t i = 0; i < count; ++i) done[i] = lookups[i].empty;
+  while (any) {
+    any = false;
+    for (uint32_t i = 0; i < count; ++i) {
+      if (done[i]) continue;
+      Lookup& l = lookups[i];
+      const bool right = l.page.level() == l.level && l.page.leaf() == (l.level == 0);
+      if (!right) return Status::Corrupt(l.space->files().options().directory + ": a page is not at the level its parent says");
+      ZKDB_RETURN_IF_ERROR(StepLookup(&l, &done[i]));
+      any |= !done[i];
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+zkdb_code Engine::GetMany(const Snapshot* snapshot, const uint8_t* keys, const uint32_t* offsets, uint32_t count,
+                          uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, Status* status) {
+  const EpochGuard guard;
+  size_t used = 0;
+  for (*done = 0; *done < count;) {
+    std::array<Lookup, kInterleave> lookups;
+    const uint32_t n = std::min(kInterleave, count - *done);
+    for (uint32_t i = 0; i < n; ++i) {
+      Lookup& l = lookups[i];
+      const uint32_t at = *done + i;
+      l.key = Slice(keys + offsets[at], offsets[at + 1] - offsets[at]);
+      const uint32_t index = selector_.Select(l.key);
+      l.space = &partitions_[index]->space;
+      TreeRoot root;
+      if (Status s = TreeOf(index, snapshot, &root); !s.ok()) return Report(std::move(s), status);
+      l.empty = root.levels == 0;
+      if (l.empty) continue;
+      l.level = root.levels - 1u;
+      if (Status s = ReadTreePage(l.space, root.page, l.level, &l.page); !s.ok()) return Report(std::move(s), status);
+    }
+    if (Status s = Descend(lookups.data(), n); !s.ok()) return Report(std::move(s), status);
+    for (uint32_t i = 0; i < n; ++i) {
+      const Lookup& l = lookups[i];
+      if (l.empty || !l.position.exact) {
+        sizes[(*done)++] = UINT32_MAX;
+        continue;
+      }
+      const uint32_t size = l.page.value_size(l.page.slot(l.position.index));
+      if (size > capacity - used) {
+        *needed = size;
+        return ZKDB_BUFFER_TOO_SMALL;
+      }
+      if (Status s = CopyValue(l.space, l.page, l.position.index, buffer + used); !s.ok()) return Report(std::move(s), status);
+      used += size;
+      sizes[(*done)++] = size;
+    }
+  }
+  return ZKDB_OK;
+}
+
+Status Engine::Estimate(uint32_t partition, const KeyRange& range, uint64_t* records) {
+  const EpochGuard guard;
+  TreeRoot root;
+  *records = 0;
+  ZKDB_RETURN_IF_ERROR(TreeOf(partition, nullptr, &root));
+  root.records = partitions_[partition]->records.load();
+  if (!selector_.MayHold(partition, range.lo, range.has_hi, range.hi)) return Status::Ok();
+  return EstimateRecords(&partitions_[partition]->space, root, range, records);
+}
+
+}  // namespace zkdb

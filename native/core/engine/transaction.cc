@@ -1,0 +1,118 @@
+#include "core/engine/transaction.h"
+
+#include "core/segment/epoch.h"
+
+namespace zkdb {
+
+Status Transaction::Begin(std::shared_ptr<Engine> engine, std::unique_ptr<Transaction>* out) {
+  ZKDB_RETURN_IF_ERROR(engine->CheckWritable());
+  if (engine->gate_.HeldByThisThread()) return Status::Invalid("a transaction is open on this thread already; end it first");
+  if (engine->config_.isolated && engine->partition_count() > 1) {
+    return {ZKDB_CROSS_PARTITION, "transactions need a common log: the partitions of this database are isolated"};
+  }
+  std::unique_ptr<Transaction> transaction(new Transaction(engine));
+  engine->WaitForRoom();
+  engine->gate_.EnterExclusive();
+  transaction->open_ = true;
+  ZKDB_RETURN_IF_ERROR(engine->CheckWritable());
+  *out = std::move(transaction);
+  return Status::Ok();
+}
+
+TreeRoot Transaction::RootOf(uint32_t partition) const {
+  const auto at = touched_.find(partition);
+  return at != touched_.end() ? at->second : engine_->partitions_[partition]->working;
+}
+
+zkdb_code Transaction::Get(Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status) {
+  const EpochGuard guard;
+  const auto report = [status](Status s) { return *status = std::move(s), status->code(); };
+  if (!open_) return report({ZKDB_CLOSED, "the transaction has ended"});
+  const uint32_t partition = engine_->selector_.Select(key);
+  PageSpace* space = &engine_->partitions_[partition]->space;
+  RecordPlace place;
+  if (Status s = FindRecord(space, RootOf(partition), key, &place); !s.ok()) return report(std::move(s));
+  if (!place.found) return ZKDB_NOT_FOUND;
+  *size = place.value_size();
+  if (*size > capacity) return ZKDB_BUFFER_TOO_SMALL;
+  if (Status s = CopyValue(space, place.leaf, place.index, buffer); !s.ok()) return report(std::move(s));
+  return ZKDB_OK;
+}
+
+// Takes a partition's writer lock and begins its part of the transaction.
+Status Transaction::Touch(uint32_t partition) {
+  if (touched_.contains(partition)) return Status::Ok();
+  engine_->writer_locks_[partition]->lock();
+  Partition& p = *engine_->partitions_[partition];
+  const Status begun = p.space.Begin(engine_->Limits());
+  if (!begun.ok()) {
+    engine_->writer_locks_[partition]->unlock();
+    return begun;
+  }
+  touched_.emplace(partition, p.working);
+  return Status::Ok();
+}
+
+Status Transaction::Apply(Batch* batch, WriteResult* result) {
+  for (const Operation& op : batch->operations()) {
+    ZKDB_RETURN_IF_ERROR(Touch(op.partition));
+    if (!op.conditional()) continue;
+    bool holds = false;
+    ZKDB_RETURN_IF_ERROR(engine_->ConditionHolds(op, touched_[op.partition], &holds));
+    const bool first = result->failed_index < 0 || op.index < result->failed_index;
+    if (!holds && first) result->failed_index = op.index;
+  }
+  if (result->failed_index >= 0) return Status::Ok();
+  return batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
+    ZKDB_RETURN_IF_ERROR(engine_->ApplyOperations(p, first, end, batch->sorted(), &touched_[p], result));
+    groups_.Add(engine_->partitions_[p]->identity.uid, first, end);
+    return Status::Ok();
+  });
+}
+
+Status Transaction::Write(Slice bytes, WriteResult* result) {
+  *result = WriteResult{};
+  if (!open_) return {ZKDB_CLOSED, "the transaction has ended"};
+  if (!failure_.ok()) return failure_;
+  Batch batch;
+  ZKDB_RETURN_IF_ERROR(batch.Parse(bytes, engine_->selector_));
+  batch.Arrange();
+  ++version_;
+  if (groups_.bytes().size + bytes.size > ZKDB_MAX_BATCH_SIZE) {
+    return {ZKDB_BATCH_TOO_LARGE, "the transaction has more than " + std::to_string(ZKDB_MAX_BATCH_SIZE) + " bytes of changes"};
+  }
+  const Status applied = Apply(&batch, result);
+  if (!applied.ok()) failure_ = applied;
+  existed_ += result->existed;
+  return applied;
+}
+
+void Transaction::End() {
+  for (const auto& [partition, root] : touched_) engine_->writer_locks_[partition]->unlock();
+  touched_.clear();
+  open_ = false;
+  engine_->gate_.LeaveExclusive();
+}
+
+Status Transaction::Commit(zkdb_durability durability, WriteResult* result) {
+  *result = WriteResult{};
+  if (!open_) return {ZKDB_CLOSED, "the transaction has ended"};
+  Status status = failure_.ok() ? engine_->CheckWritable() : failure_;
+  if (!status.ok() || groups_.empty()) return Abort(), status;
+  std::vector<Engine::Applied> applied;
+  for (const auto& [partition, root] : touched_) applied.push_back({partition, root});
+  status = engine_->LogAndQueue(applied, groups_, &result->sequence);
+  if (!status.ok()) return Abort(), status;
+  result->existed = existed_;
+  Log* log = engine_->LogOf(applied.front().partition);
+  End();
+  return engine_->MakeDurable(log, result->sequence, durability);
+}
+
+void Transaction::Abort() {
+  if (!open_) return;
+  for (const auto& [partition, root] : touched_) engine_->partitions_[partition]->space.Rollback();
+  End();
+}
+
+}  // namespace zkdb

@@ -1,0 +1,251 @@
+// Writing: a batch is taken apart, applied on private pages of each partition it touches, logged, made durable, published.
+#include <algorithm>
+
+#include "core/base/assert.h"
+#include "core/btree/check.h"
+#include "core/btree/mutator.h"
+#include "core/engine/engine.h"
+
+namespace zkdb {
+
+Status Engine::ClosedStatus() const { return {ZKDB_CLOSED, config_.file + ": the database is closed"}; }
+
+Status Engine::CheckWritable() const {
+  if (closed()) return ClosedStatus();
+  if (read_only_) return {ZKDB_READ_ONLY, config_.file + ": the database was opened read-only"};
+  if (!failed_.load(std::memory_order_acquire)) return Status::Ok();
+  const std::lock_guard<std::mutex> lock(failure_mutex_);
+  return {ZKDB_FAILED, "writes are refused since an earlier failure (" + failure_.message() + "); close and reopen the database"};
+}
+
+ReleaseLimits Engine::Limits() const { return {queue_->published(), snapshots_.Oldest()}; }
+
+Status Engine::Write(Slice bytes, zkdb_durability durability, bool non_atomic, WriteResult* result) {
+  *result = WriteResult{};
+  ZKDB_RETURN_IF_ERROR(CheckWritable());
+  if (gate_.HeldByThisThread()) {
+    return Status::Invalid("a transaction is open on this thread: write through the transaction, or end it first");
+  }
+  Batch batch;
+  ZKDB_RETURN_IF_ERROR(batch.Parse(bytes, selector_));
+  if (batch.operations().empty()) return Status::Ok();
+  batch.Arrange();
+  WaitForRoom();
+  gate_.EnterShared();
+  const bool spans = batch.operations().front().partition != batch.operations().back().partition;
+  Status status;
+  if (config_.isolated && spans && !non_atomic) {
+    status = {ZKDB_CROSS_PARTITION, "the batch spans isolated partitions, which have no common log; write a batch for each, or allow it to be non-atomic"};
+  } else if (config_.isolated && spans) {
+    status = WriteParts(&batch, durability, result);
+  } else {
+    status = WriteArranged(&batch, durability, result);
+  }
+  gate_.LeaveShared();
+  return status;
+}
+
+// Isolated partitions: one commit for each partition of the batch.
+Status Engine::WriteParts(Batch* batch, zkdb_durability durability, WriteResult* result) {
+  return batch->ForEachPartition([&](uint32_t, Operation* first, Operation* end) {
+    Batch part;
+    part.Take(*batch, first, end);
+    WriteResult one;
+    ZKDB_RETURN_IF_ERROR(WriteArranged(&part, durability, &one));
+    result->sequence = std::max(result->sequence, one.sequence);
+    result->existed += one.existed;
+    if (one.failed_index >= 0 && result->failed_index < 0) result->failed_index = one.failed_index;
+    return Status::Ok();
+  });
+}
+
+std::vector<uint32_t> Engine::LockPartitions(Batch* batch) {
+  std::vector<uint32_t> locked;
+  for (const Operation& op : batch->operations()) {
+    if (locked.empty() || locked.back() != op.partition) locked.push_back(op.partition);
+  }
+  for (uint32_t i : locked) writer_locks_[i]->lock();
+  return locked;
+}
+
+void Engine::UnlockPartitions(const std::vector<uint32_t>& locked) {
+  for (uint32_t i : locked) writer_locks_[i]->unlock();
+}
+
+// One atomic commit of an arranged batch.
+Status Engine::WriteArranged(Batch* batch, zkdb_durability durability, WriteResult* result) {
+  const std::vector<uint32_t> locked = LockPartitions(batch);
+  std::vector<Applied> applied;
+  Status status = CheckWritable();
+  if (status.ok() && batch->has_conditions()) status = CheckConditions(batch, result);
+  const bool refused = result->failed_index >= 0;
+  if (status.ok() && !refused) status = ApplyAll(batch, &applied, result);
+  uint64_t sequence = 0;
+  if (status.ok() && !refused) {
+    LogGroups groups;
+    status = batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
+      groups.Add(partitions_[p]->identity.uid, first, end);
+      return Status::Ok();
+    });
+    if (status.ok()) status = LogAndQueue(applied, groups, &sequence);
+  }
+  if (!status.ok()) RollBack(applied);
+  UnlockPartitions(locked);
+  if (!status.ok() || refused) return status;
+  result->sequence = sequence;
+  return MakeDurable(LogOf(locked.front()), sequence, durability);
+}
+
+// ---- conditions ------------------------------------------------------------------------------------------------------
+
+Status Engine::ConditionHolds(const Operation& op, const TreeRoot& root, bool* holds) {
+  RecordPlace place;
+  PageSpace& space = partitions_[op.partition]->space;
+  ZKDB_RETURN_IF_ERROR(FindRecord(&space, root, op.key, &place));
+  *holds = op.kind == ZKDB_OP_PUT_IF_ABSENT ? !place.found : place.found;
+  if (!*holds || op.kind < ZKDB_OP_PUT_IF_VALUE) return Status::Ok();
+  std::vector<uint8_t> value(place.value_size());
+  *holds = value.size() == op.expected.size;
+  if (!*holds) return Status::Ok();
+  ZKDB_RETURN_IF_ERROR(CopyValue(&space, place.leaf, place.index, value.data()));
+  *holds = Slice(value.data(), value.size()) == op.expected;
+  return Status::Ok();
+}
+
+Status Engine::CheckConditions(Batch* batch, WriteResult* result) {
+  for (const Operation& op : batch->operations()) {
+    if (!op.conditional()) continue;
+    bool holds = false;
+    ZKDB_RETURN_IF_ERROR(ConditionHolds(op, partitions_[op.partition]->working, &holds));
+    const bool first = result->failed_index < 0 || op.index < result->failed_index;
+    if (!holds && first) result->failed_index = op.index;
+  }
+  return Status::Ok();
+}
+
+// ---- applying --------------------------------------------------------------------------------------------------------
+
+Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const Operation* end, bool sorted, TreeRoot* root,
+                               WriteResult* result) {
+  PageSpace& space = partitions_[partition]->space;
+  Mutator mutator(&space, *root);
+  for (const Operation* op = first; op != end; ++op) {
+    bool existed = false;
+    uint64_t deleted = 0;
+    if (op->kind == ZKDB_OP_DELETE_RANGE) {
+      ZKDB_RETURN_IF_ERROR(mutator.DeleteRange(op->range(), &deleted));
+    } else if (op->deletes()) {
+      ZKDB_RETURN_IF_ERROR(mutator.Delete(op->key, &existed));
+    } else {
+      ZKDB_RETURN_IF_ERROR(mutator.Put(op->key, op->value, sorted && op != first, &existed));
+    }
+    result->existed += deleted + (existed ? 1 : 0);
+  }
+  *root = mutator.root();
+  return Status::Ok();
+}
+
+Status Engine::ApplyAll(Batch* batch, std::vector<Applied>* applied, WriteResult* result) {
+  const ReleaseLimits limits = Limits();
+  return batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
+    ZKDB_RETURN_IF_ERROR(partitions_[p]->space.Begin(limits));
+    applied->push_back({p, partitions_[p]->working});
+    ZKDB_RETURN_IF_ERROR(ApplyOperations(p, first, end, batch->sorted(), &applied->back().root, result));
+    return config_.verify_all ? VerifyTree(p, applied->back().root) : Status::Ok();
+  });
+}
+
+void Engine::RollBack(const std::vector<Applied>& applied) {
+  for (const Applied& a : applied) partitions_[a.partition]->space.Rollback();
+}
+
+// Appends the record, makes the new trees the writers' state and queues the commit. On failure nothing has changed.
+Status Engine::LogAndQueue(const std::vector<Applied>& applied, const LogGroups& groups, uint64_t* sequence) {
+  const Slice payload = groups.bytes();
+  ZKDB_RETURN_IF_ERROR(LogOf(applied.front().partition)->Append(&sequence_, &payload, 1, sequence));
+  ChangedRoots roots;
+  for (const Applied& a : applied) {
+    Partition& p = *partitions_[a.partition];
+    p.space.Commit(*sequence);
+    p.working = a.root;
+    p.records = a.root.records;
+    p.last_sequence = *sequence;
+    roots.emplace_back(a.partition, a.root.page);
+    NotePressure(&p);
+    EnforceSnapshotLimit(&p);
+  }
+  queue_->Enqueue(*sequence, std::move(roots));
+  commits_.fetch_add(1, std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+Status Engine::MakeDurable(Log* log, uint64_t sequence, zkdb_durability durability) {
+  if (durability == ZKDB_DURABILITY_DEFAULT) durability = config_.durability;
+  Status status;
+  if (durability == ZKDB_DURABILITY_COMMIT) status = log->Sync(sequence);
+  if (durability == ZKDB_DURABILITY_INTERVAL) status = log->Flush(sequence);
+  if (!status.ok()) {
+    Fail(status);
+    return status;
+  }
+  return queue_->Publish(sequence) ? Status::Ok() : CheckWritable();
+}
+
+Status Engine::Sync() {
+  ZKDB_RETURN_IF_ERROR(CheckWritable());
+  for (auto& log : logs_) {
+    const Status status = log->Sync(log->last_sequence());
+    if (!status.ok()) {
+      Fail(status);
+      return status;
+    }
+  }
+  return Status::Ok();
+}
+
+// ---- pressure --------------------------------------------------------------------------------------------------------
+
+// Notes how much a checkpoint of the partition would have to write, and asks for one when it is time.
+void Engine::NotePressure(Partition* partition) {
+  const uint64_t now = partition->space.dirty_pages() * partition->space.page_size();
+  const uint64_t before = partition_dirty_[partition->identity.index]->exchange(now, std::memory_order_relaxed);
+  const uint64_t total = dirty_bytes_.fetch_add(now - before, std::memory_order_relaxed) + (now - before);
+  const bool due = total >= config_.min_checkpoint_size || now >= partition->config.min_checkpoint_size;
+  if (!due && (logs_.empty() || LogOf(partition->identity.index)->bytes_since_recycle() < config_.min_checkpoint_size)) return;
+  const std::lock_guard<std::mutex> lock(thread_mutex_);
+  if (checkpoint_wanted_) return;
+  checkpoint_wanted_ = true;
+  thread_wake_.notify_one();
+}
+
+// Writers wait when changed pages pile up faster than the running checkpoint writes them: memory stays bounded.
+void Engine::WaitForRoom() {
+  if (dirty_bytes_.load(std::memory_order_relaxed) < 4 * config_.min_checkpoint_size) return;
+  std::unique_lock<std::mutex> lock(thread_mutex_);
+  room_.wait(lock, [this] {
+    const bool full = dirty_bytes_.load(std::memory_order_relaxed) >= 4 * config_.min_checkpoint_size;
+    return stop_ || failed_.load() || !full || !(checkpoint_wanted_ || checkpoint_running_);
+  });
+}
+
+// An old snapshot that pins more than SnapshotLimit fails instead of letting the files grow.
+void Engine::EnforceSnapshotLimit(Partition* partition) {
+  if (config_.snapshot_limit == 0) return;
+  const uint64_t oldest = snapshots_.Oldest();
+  if (oldest == UINT64_MAX) return;
+  const uint64_t pinned = partition->space.free_space().PinnedCount(oldest) * partition->space.page_size();
+  if (pinned > config_.snapshot_limit && snapshots_.ExpireOldest()) partition->space.ForgetEpochs();
+}
+
+Status Engine::VerifyTree(uint32_t partition, const TreeRoot& root) {
+  CheckOptions options;
+  options.space = SpaceCheck::kOverlap;
+  std::string first;
+  options.finding = [&first](const std::string& what) { return first = what, false; };
+  options.owns_key = [&](Slice key) { return selector_.Select(key) == partition; };
+  uint64_t findings = 0;
+  ZKDB_RETURN_IF_ERROR(CheckTree(&partitions_[partition]->space, root, options, &findings));
+  return findings == 0 ? Status::Ok() : Status::Corrupt("VerifyAll: the commit is refused: " + first);
+}
+
+}  // namespace zkdb

@@ -1,0 +1,151 @@
+// An Env over another one that counts calls and lets a test fail any of them.
+//
+// Thread-safety: as Env, when the hook is thread-safe.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/os/env.h"
+
+namespace zkdb::test {
+
+class EnvWrapper : public Env {
+ public:
+  // Runs before each call with its name and path; a failure is returned in place of making the call.
+  using Hook = std::function<Status(const std::string& call, const std::string& path)>;
+
+  explicit EnvWrapper(Env* base) : base_(base) {}
+
+  void SetHook(Hook hook) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    hook_ = std::move(hook);
+  }
+  void ResetCounts() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    counts_.clear();
+  }
+  int Count(const std::string& call) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return counts_[call];
+  }
+  int Total() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    int total = 0;
+    for (const auto& [call, n] : counts_) total += n;
+    return total;
+  }
+  std::atomic<uint64_t> bytes_read{0};
+
+  Status Before(const char* call, const std::string& path) {
+    Hook hook;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      ++counts_[call];
+      hook = hook_;
+    }
+    return hook ? hook(call, path) : Status::Ok();
+  }
+
+  Status Open(const std::string& path, OpenMode mode, std::unique_ptr<File>* out) override;
+  void Unmap(const uint8_t* address, uint64_t size) override { base_->Unmap(address, size); }
+  Status Lock(const std::string& path, std::unique_ptr<FileLock>* out) override {
+    ZKDB_RETURN_IF_ERROR(Before("Lock", path));
+    return base_->Lock(path, out);
+  }
+  bool Exists(const std::string& path) override { return base_->Exists(path); }
+  Status CreateDirectory(const std::string& path) override {
+    ZKDB_RETURN_IF_ERROR(Before("CreateDirectory", path));
+    return base_->CreateDirectory(path);
+  }
+  Status List(const std::string& path, std::vector<std::string>* names) override {
+    ZKDB_RETURN_IF_ERROR(Before("List", path));
+    return base_->List(path, names);
+  }
+  Status Remove(const std::string& path) override {
+    ZKDB_RETURN_IF_ERROR(Before("Remove", path));
+    return base_->Remove(path);
+  }
+  Status Rename(const std::string& from, const std::string& to) override {
+    ZKDB_RETURN_IF_ERROR(Before("Rename", from));
+    return base_->Rename(from, to);
+  }
+  Status SyncDirectory(const std::string& path) override {
+    ZKDB_RETURN_IF_ERROR(Before("SyncDirectory", path));
+    return base_->SyncDirectory(path);
+  }
+  Status RealPath(const std::string& path, std::string* out) override { return base_->RealPath(path, out); }
+  Status ReadFile(const std::string& path, uint64_t limit, std::string* out) override {
+    ZKDB_RETURN_IF_ERROR(Before("ReadFile", path));
+    return base_->ReadFile(path, limit, out);
+  }
+  uint8_t* AllocateMemory(uint64_t size) override { return base_->AllocateMemory(size); }
+  void FreeMemory(uint8_t* address, uint64_t size) override { base_->FreeMemory(address, size); }
+  uint64_t MonotonicMs() override { return base_->MonotonicMs(); }
+  uint64_t WallClockMs() override { return base_->WallClockMs(); }
+  void Random(void* buffer, size_t n) override { base_->Random(buffer, n); }
+
+ private:
+  Env* base_;
+  std::mutex mutex_;
+  Hook hook_;
+  std::map<std::string, int> counts_;
+};
+
+class FileWrapper : public File {
+ public:
+  FileWrapper(EnvWrapper* env, std::unique_ptr<File> base) : env_(env), base_(std::move(base)) {}
+
+  using File::Write;
+  Status Read(uint64_t offset, void* buffer, size_t n, size_t* got) override {
+    ZKDB_RETURN_IF_ERROR(env_->Before("Read", path()));
+    const Status status = base_->Read(offset, buffer, n, got);
+    env_->bytes_read += *got;
+    return status;
+  }
+  Status Write(uint64_t offset, const Slice* parts, size_t count) override {
+    ZKDB_RETURN_IF_ERROR(env_->Before("Write", path()));
+    return base_->Write(offset, parts, count);
+  }
+  Status Sync() override {
+    ZKDB_RETURN_IF_ERROR(env_->Before("Sync", path()));
+    return base_->Sync();
+  }
+  Status Allocate(uint64_t offset, uint64_t size) override {
+    ZKDB_RETURN_IF_ERROR(env_->Before("Allocate", path()));
+    return base_->Allocate(offset, size);
+  }
+  Status Truncate(uint64_t size) override {
+    ZKDB_RETURN_IF_ERROR(env_->Before("Truncate", path()));
+    return base_->Truncate(size);
+  }
+  Status Size(uint64_t* size) override {
+    ZKDB_RETURN_IF_ERROR(env_->Before("Size", path()));
+    return base_->Size(size);
+  }
+  Status Map(uint64_t size, const uint8_t** address) override {
+    ZKDB_RETURN_IF_ERROR(env_->Before("Map", path()));
+    return base_->Map(size, address);
+  }
+  const std::string& path() const override { return base_->path(); }
+
+ private:
+  EnvWrapper* env_;
+  std::unique_ptr<File> base_;
+};
+
+inline Status EnvWrapper::Open(const std::string& path, OpenMode mode, std::unique_ptr<File>* out) {
+  ZKDB_RETURN_IF_ERROR(Before("Open", path));
+  std::unique_ptr<File> file;
+  ZKDB_RETURN_IF_ERROR(base_->Open(path, mode, &file));
+  *out = std::make_unique<FileWrapper>(this, std::move(file));
+  return Status::Ok();
+}
+
+}  // namespace zkdb::test

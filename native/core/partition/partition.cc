@@ -1,0 +1,69 @@
+#include "core/partition/partition.h"
+
+#include "core/btree/page.h"
+
+namespace zkdb {
+namespace {
+
+SegmentOptions MakeSegmentOptions(const PartitionConfig& config, const PartitionIdentity& identity, uint32_t page_size,
+                                  uint64_t segment_size, bool read_only) {
+  SegmentOptions options;
+  options.directory = config.directory;
+  options.page_size = page_size;
+  options.segment_pages = static_cast<uint32_t>(segment_size / page_size);
+  options.database_id = identity.database_id;
+  options.partition_uid = identity.uid;
+  options.read_only = read_only;
+  return options;
+}
+
+}  // namespace
+
+Partition::Partition(Env* env, const PartitionConfig& partition_config, const PartitionIdentity& partition_identity,
+                     uint32_t page_size, uint64_t segment_size, bool read_only, FrameArena* arena)
+    : config(partition_config),
+      identity(partition_identity),
+      space(env, MakeSegmentOptions(partition_config, partition_identity, page_size, segment_size, read_only), arena,
+            VerifyPageStructure) {}
+
+Status Partition::Open(const Meta* meta) {
+  ZKDB_RETURN_IF_ERROR(space.Open(meta));
+  if (meta == nullptr) return Status::Ok();
+  working = TreeRoot{meta->root, meta->levels, meta->records};
+  records = meta->records;
+  last_sequence = meta->sequence;
+  checkpoint_sequence = meta->sequence;
+  checkpoint_number_ = meta->checkpoint;
+  return Status::Ok();
+}
+
+Status Partition::BeginCheckpoint(uint64_t oldest_snapshot, bool final, CheckpointPlan* plan) {
+  Meta& meta = plan->meta;
+  meta.magic = kMetaMagic;
+  meta.version = kFormatVersion;
+  meta.database_id = identity.database_id;
+  meta.partition_uid = identity.uid;
+  meta.checkpoint = checkpoint_number_ + 1;
+  meta.page_size = space.page_size();
+  meta.segment_pages = space.segment_pages();
+  meta.root = working.page;
+  meta.levels = working.levels;
+  meta.records = working.records;
+  meta.fingerprint = identity.fingerprint;
+  meta.partition_index = identity.index;
+  return space.Capture(last_sequence.load(), oldest_snapshot, final, plan);
+}
+
+Status Partition::WriteCheckpoint(CheckpointPlan* plan, uint64_t now_ms) {
+  plan->meta.time_ms = now_ms;
+  ZKDB_RETURN_IF_ERROR(space.WriteCaptured(plan));
+  return space.WriteMeta(*plan);
+}
+
+Status Partition::EndCheckpoint(const CheckpointPlan& plan) {
+  checkpoint_number_ = plan.meta.checkpoint;
+  checkpoint_sequence = plan.sequence;
+  return space.Finish(plan);
+}
+
+}  // namespace zkdb

@@ -1,0 +1,58 @@
+// A local partition: its pages, its tree as the writers have it, and the steps of its checkpoint.
+//
+// Thread-safety: `space` as page_space.h says; everything else under the partition's WriterLock.
+//
+// Invariants:
+//  1. `working` is the tree after the last logged commit; the published root (commit_queue.h) follows it.
+//  2. checkpoint_sequence <= last_sequence; equal means that the files hold everything.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/btree/tree.h"
+#include "core/partition/config.h"
+#include "core/segment/page_space.h"
+
+namespace zkdb {
+
+class Log;
+
+// What a partition is, beyond its configuration.
+struct PartitionIdentity {
+  DatabaseId database_id{};
+  uint64_t uid = 0;
+  uint64_t fingerprint = 0;
+  uint32_t index = 0;
+};
+
+class Partition {
+ public:
+  Partition(Env* env, const PartitionConfig& config, const PartitionIdentity& identity, uint32_t page_size,
+            uint64_t segment_size, bool read_only, FrameArena* arena);
+
+  // Takes up the state of the files; `meta` nullptr: nothing was ever checkpointed.
+  Status Open(const Meta* meta);
+
+  // Checkpoint, step by step (engine/checkpoint.cc). Begin and End under the lock, Write without it.
+  Status BeginCheckpoint(uint64_t oldest_snapshot, bool final, CheckpointPlan* plan);
+  Status WriteCheckpoint(CheckpointPlan* plan, uint64_t now_ms);
+  Status EndCheckpoint(const CheckpointPlan& plan);
+
+  bool dirty() const { return last_sequence.load(std::memory_order_acquire) > checkpoint_sequence.load(std::memory_order_acquire); }
+
+  const PartitionConfig config;
+  const PartitionIdentity identity;
+  PageSpace space;
+  TreeRoot working;
+  std::atomic<uint64_t> records{0};  // of `working`, for figures
+  std::atomic<uint64_t> last_sequence{0};
+  std::atomic<uint64_t> checkpoint_sequence{0};
+
+ private:
+  uint64_t checkpoint_number_ = 0;
+};
+
+}  // namespace zkdb

@@ -1,0 +1,65 @@
+// The ordered scan over the trees of several partitions, packed into the caller's buffer: one source is a loop over leaf
+// slots, several are merged by a loser tree on the first eight key bytes (Knuth, TAOCP volume 3, section 5.4.1).
+//
+// Thread-safety: one thread at a time. Pack enters an EpochGuard itself; the versions stay pinned by the caller's snapshot
+// for as long as the scan lives.
+//
+// Invariants:
+//  1. A source is opened by the first Pack that can need it, and steps to its next leaf only when a record of it is wanted.
+//  2. Between two calls a source holds no page address, only its path of page references (Cursor::Resume).
+//  3. A record that was packed is not packed again, whatever the sizes of the buffers are.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/btree/cursor.h"
+#include "core/scan/source.h"
+
+namespace zkdb {
+
+class RangeScan {
+ public:
+  // `range` is copied. The spaces outlive the scan.
+  RangeScan(const std::vector<ScanSource>& sources, const KeyRange& range, const ScanOptions& options);
+
+  // Packs up to `max_records` records, each as u32 key size, u32 value size, key, value (little-endian, unaligned; a part
+  // that ScanOptions leaves out has size 0). Sets *used (bytes), *count (records) and *done (the range is exhausted).
+  // *too_small: not even the next record fits; *used is then the size it needs, and nothing moved.
+  // ZKDB_CORRUPT names file and page; the scan may be tried again from a later key with Seek.
+  Status Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count, bool* done,
+              bool* too_small);
+
+  // Continues at the first record at or after `key` in the scan's direction (reverse: at or before), within the range.
+  Status Seek(Slice key);
+
+ private:
+  struct Node {
+    uint64_t head;    // of the source's current key; meaningless when it has none
+    uint32_t source;  // kNoSource: has no more records
+  };
+
+  Status PackSerial(PackBuffer* out, bool* done);
+  Status PackMerged(PackBuffer* out, bool* done);
+  Status OpenAll();
+  Status LoadHead(uint32_t source, Node* out);
+  Status Before(const Node& a, const Node& b, bool* out);
+  Status CompareKeys(uint32_t a, uint32_t b, int* out);
+  Status Replay(uint32_t source);
+  Status RunnerUp(Node* out);
+  Status PackRun(PackBuffer* out);
+
+  ScanBounds bounds_;
+  std::vector<std::unique_ptr<SourceStream>> streams_;
+  uint64_t generation_ = 0;  // of Pack calls
+
+  uint32_t current_ = 0;     // serial: the source being read
+  bool merge_open_ = false;  // merged: the tree below is built
+  bool advance_ = false;     // merged: the winner's current record was packed
+  bool repeated_ = false;    // merged: the winner won twice in a row
+  std::vector<Node> losers_; // [1, count): losers of the inner matches
+  Node winner_{};
+};
+
+}  // namespace zkdb

@@ -1,0 +1,191 @@
+#include "core/scan/source.h"
+
+#include <algorithm>
+
+namespace zkdb {
+namespace {
+
+constexpr uint32_t kCellsAhead = 6;  // records between the prefetch of a cell and its use
+
+uint64_t Head8(const uint8_t* key, uint32_t size) {
+  uint8_t bytes[8] = {};
+  std::memcpy(bytes, key, std::min(size, 8u));
+  return __builtin_bswap64(Load64(bytes));
+}
+
+}  // namespace
+
+Status SourceStream::Enter(uint64_t generation) {
+  if (generation_ == generation) return Status::Ok();
+  generation_ = generation;
+  return opened_ && !exhausted_ ? cursor_.Resume() : Status::Ok();
+}
+
+Status SourceStream::Fill(bool* any) {
+  if (!opened_) ZKDB_RETURN_IF_ERROR(Open());
+  while (left_ == 0 && !exhausted_) {
+    if (!ends_here_) {
+      ZKDB_RETURN_IF_ERROR(bounds_->options.reverse ? cursor_.PrevLeaf() : cursor_.NextLeaf());
+    }
+    if (ends_here_ || !cursor_.valid()) {
+      exhausted_ = true;
+    } else {
+      ZKDB_RETURN_IF_ERROR(SetStretch(cursor_.index()));
+    }
+  }
+  *any = left_ > 0;
+  return Status::Ok();
+}
+
+// ---- opening ---------------------------------------------------------------------------------------------------------
+
+Status SourceStream::Open() {
+  left_ = 0;
+  ends_here_ = false;
+  exhausted_ = false;
+  ZKDB_RETURN_IF_ERROR(bounds_->options.reverse ? OpenBackward() : OpenForward());
+  opened_ = true;
+  if (!cursor_.valid()) {
+    exhausted_ = true;
+    return Status::Ok();
+  }
+  return SetStretch(cursor_.index());
+}
+
+Status SourceStream::OpenForward() {
+  const ScanBounds& b = *bounds_;
+  const bool from_start = b.has_start && Compare(b.start, b.lo) > 0;
+  if (!from_start && b.all_low()) return cursor_.First();
+  const Slice key = from_start ? b.start : b.lo;
+  ZKDB_RETURN_IF_ERROR(cursor_.Seek(key));
+  if (!cursor_.valid() || from_start || !b.lo_exclusive) return Status::Ok();
+  Position p;
+  ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, cursor_.leaf(), key, &p));
+  return p.exact && p.index == cursor_.index() ? cursor_.Next() : Status::Ok();
+}
+
+Status SourceStream::OpenBackward() {
+  const ScanBounds& b = *bounds_;
+  const bool from_start = b.has_start && (!b.has_hi || Compare(b.start, b.hi) < 0);
+  if (!from_start && !b.has_hi) return cursor_.Last();
+  const Slice key = from_start ? b.start : b.hi;
+  ZKDB_RETURN_IF_ERROR(cursor_.SeekBack(key));
+  if (!cursor_.valid() || from_start || b.hi_inclusive) return Status::Ok();
+  Position p;
+  ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, cursor_.leaf(), key, &p));
+  return p.exact && p.index == cursor_.index() ? cursor_.Prev() : Status::Ok();
+}
+
+// Takes the leaf's slots from `from` on, in the scan's direction, up to the range's end.
+Status SourceStream::SetStretch(uint32_t from) {
+  const ScanBounds& b = *bounds_;
+  const PageView leaf = cursor_.leaf();
+  at_ = from;
+  Position end;
+  if (b.options.reverse) {
+    if (!b.all_low()) ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, leaf, b.lo, &end));
+    const uint32_t first = end.index + (end.exact && b.lo_exclusive ? 1 : 0);
+    ends_here_ = first > 0 || end.exact;
+    left_ = from + 1 > first ? from + 1 - first : 0;
+  } else {
+    end.index = leaf.count();
+    if (b.has_hi) ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, leaf, b.hi, &end));
+    ends_here_ = end.index < leaf.count();
+    const uint32_t stop = end.index + (end.exact && b.hi_inclusive ? 1 : 0);
+    left_ = stop > from ? stop - from : 0;
+  }
+  PrefetchStretch();
+  return Status::Ok();
+}
+
+void SourceStream::PrefetchStretch() const {
+  const PageView leaf = cursor_.leaf();
+  const bool reverse = bounds_->options.reverse;
+  for (uint32_t i = 0; i < std::min(left_, kCellsAhead); ++i) {
+    __builtin_prefetch(leaf.cell(leaf.slot(reverse ? at_ - i : at_ + i)));
+  }
+}
+
+// ---- packing ---------------------------------------------------------------------------------------------------------
+
+Status SourceStream::PackRun(PackBuffer* out, uint32_t limit) {
+  const ScanOptions& o = bounds_->options;
+  if (o.no_keys) return o.no_values ? PackLoop<false, false>(out, limit) : PackLoop<false, true>(out, limit);
+  return o.no_values ? PackLoop<true, false>(out, limit) : PackLoop<true, true>(out, limit);
+}
+
+// A record with an overflowing part.
+Status SourceStream::PackSlow(const Slot& s, uint32_t index, uint32_t key_size, uint32_t value_size, uint8_t* to) {
+  const PageView leaf = cursor_.leaf();
+  if (key_size != 0) {
+    std::string key;
+    ZKDB_RETURN_IF_ERROR(LoadKey(space_, leaf, index, &key));
+    std::memcpy(to, key.data(), key.size());
+  }
+  if (value_size == 0) return Status::Ok();
+  return PageView::ValueOverflows(s) || value_size != 0 ? CopyValue(space_, leaf, index, to + key_size) : Status::Ok();
+}
+
+template <bool kKeys, bool kValues>
+Status SourceStream::PackLoop(PackBuffer* out, uint32_t limit) {
+  const PageView leaf = cursor_.leaf();
+  const Slot* slots = leaf.slots();
+  const uint32_t count = leaf.count();
+  const uint32_t step = bounds_->options.reverse ? UINT32_MAX : 1;
+  const uint32_t records = std::min({limit, left_, out->max_records - out->count});
+  uint32_t packed = 0;
+  for (; packed < records; ++packed) {
+    const Slot& s = slots[at_];
+    const uint32_t ahead = at_ + step * kCellsAhead;
+    if (ahead < count) __builtin_prefetch(leaf.cell(slots[ahead]));
+    const uint32_t key_size = kKeys ? leaf.key_size(s) : 0;
+    const uint32_t value_size = kValues ? leaf.value_size(s) : 0;
+    const uint64_t need = uint64_t{PackBuffer::kRecordHead} + key_size + value_size;
+    if (need > out->capacity - out->used) [[unlikely]] {
+      out->refused = need;
+      break;
+    }
+    uint8_t* to = out->buffer + out->used;
+    Store32(to, key_size);
+    Store32(to + 4, value_size);
+    to += PackBuffer::kRecordHead;
+    if ((s.meta & (kSlotKeyOverflow | kSlotValueOverflow)) != 0) [[unlikely]] {
+      ZKDB_RETURN_IF_ERROR(PackSlow(s, at_, key_size, value_size, to));
+    } else {
+      if (kKeys) leaf.CopyKey(s, to);
+      if (kValues && value_size != 0) std::memcpy(to + key_size, leaf.after_tail(s), value_size);
+    }
+    out->used += need;
+    ++out->count;
+    at_ += step;
+    --left_;
+  }
+  return Status::Ok();
+}
+
+// ---- merging ---------------------------------------------------------------------------------------------------------
+
+uint64_t SourceStream::TakeKey() {
+  const PageView leaf = cursor_.leaf();
+  const Slot& s = leaf.slot(at_);
+  key_size_ = leaf.in_page_key_size(s);
+  key_overflows_ = PageView::KeyOverflows(s);
+  if (key_.size() < key_size_) key_.resize(std::max<size_t>(64, 2 * size_t{key_size_}));
+  if (key_size_ != 0) leaf.CopyKey(s, key_.data());
+  return Head8(key_.data(), key_size_);
+}
+
+Status SourceStream::CountBefore(Slice key, uint32_t* out) {
+  Position p;
+  ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, cursor_.leaf(), key, &p));
+  if (bounds_->options.reverse) {
+    const uint32_t first = p.index + (p.exact ? 1 : 0);
+    *out = at_ + 1 > first ? at_ + 1 - first : 0;
+  } else {
+    *out = p.index > at_ ? p.index - at_ : 0;
+  }
+  *out = std::min(*out, left_);
+  return Status::Ok();
+}
+
+}  // namespace zkdb

@@ -1,0 +1,48 @@
+#include "core/segment/frame_arena.h"
+
+#include <algorithm>
+
+#include "core/base/coding.h"
+
+namespace zkdb {
+
+FrameArena::FrameArena(Env* env, uint32_t page_size)
+    : env_(env),
+      page_shift_(Log2(page_size)),
+      chunk_shift_(Log2(kChunkSize / page_size)),
+      chunk_mask_(static_cast<uint32_t>(kChunkSize / page_size) - 1),
+      chunks_(new std::atomic<uint8_t*>[kMaxChunks]) {}
+
+FrameArena::~FrameArena() {
+  for (uint32_t i = 0; i < chunk_count_.load(); ++i) env_->FreeMemory(chunks_[i].load(), kChunkSize);
+}
+
+bool FrameArena::AddChunk() {
+  const uint32_t index = chunk_count_.load(std::memory_order_relaxed);
+  if (index == kMaxChunks) return false;
+  const uint32_t frames = chunk_mask_ + 1;
+  free_.reserve(free_.size() + frames);
+  uint8_t* memory = env_->AllocateMemory(kChunkSize);
+  if (memory == nullptr) return false;
+  chunks_[index].store(memory, std::memory_order_release);
+  chunk_count_.store(index + 1, std::memory_order_release);
+  for (uint32_t i = frames; i-- > 0;) free_.push_back((index << chunk_shift_) + i);
+  return true;
+}
+
+uint32_t FrameArena::Take(uint32_t want, std::vector<uint32_t>* out) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (free_.empty() && !AddChunk()) return 0;
+  const uint32_t n = std::min(want, static_cast<uint32_t>(free_.size()));
+  out->insert(out->end(), free_.rbegin(), free_.rbegin() + n);
+  free_.resize(free_.size() - n);
+  return n;
+}
+
+void FrameArena::Give(std::vector<uint32_t>* frames, size_t count) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  free_.insert(free_.end(), frames->end() - static_cast<ptrdiff_t>(count), frames->end());
+  frames->resize(frames->size() - count);
+}
+
+}  // namespace zkdb

@@ -1,0 +1,178 @@
+#include "core/txn/batch.h"
+
+#include <algorithm>
+
+#include "core/base/coding.h"
+
+namespace zkdb {
+namespace {
+
+uint64_t Head(Slice key) {
+  if (key.size >= 8) return __builtin_bswap64(Load64(key.data));
+  uint64_t head = 0;
+  for (size_t i = 0; i < key.size; ++i) head |= uint64_t{key.data[i]} << (56 - 8 * i);
+  return head;
+}
+
+Status Malformed(uint32_t index, const std::string& what) {
+  return Status::Invalid("operation " + std::to_string(index) + " of the batch " + what);
+}
+
+// Splits the value of a conditional put into the expected and the new one.
+Status SplitExpected(Operation* op) {
+  if (op->kind == ZKDB_OP_DELETE_IF_VALUE) {
+    op->expected = op->value;
+    op->value = Slice(op->value.data, 0);
+    return Status::Ok();
+  }
+  if (op->value.size < 4) return Malformed(op->index, "has no expected value");
+  const uint32_t n = Load32(op->value.data);
+  if (n > op->value.size - 4) return Malformed(op->index, "has an expected value that is longer than the operation");
+  op->expected = op->value.Sub(4, n);
+  op->value = op->value.Sub(4 + size_t{n});
+  return Status::Ok();
+}
+
+bool InOrder(const Operation& a, const Operation& b) {
+  if (a.partition != b.partition) return a.partition < b.partition;
+  if (a.head != b.head) return a.head < b.head;
+  const int c = Compare(a.key, b.key);
+  return c != 0 ? c < 0 : a.index < b.index;
+}
+
+}  // namespace
+
+Status Batch::Add(Slice bytes, size_t* position, const Selector* selector) {
+  const size_t left = bytes.size - *position;
+  const uint32_t index = next_index_++;
+  if (left < ZKDB_OP_HEADER_SIZE) return Malformed(index, "is cut short: " + std::to_string(left) + " bytes are left");
+  const uint8_t* p = bytes.data + *position;
+  Operation op;
+  op.index = index;
+  if (p[0] < ZKDB_OP_PUT || p[0] > ZKDB_OP_DELETE_IF_VALUE) return Malformed(index, "has the unknown kind " + std::to_string(p[0]));
+  op.kind = static_cast<zkdb_op>(p[0]);
+  op.flags = p[1];
+  const uint32_t key_size = Load16(p + 2);
+  const uint32_t value_size = Load32(p + 4);
+  if (left - ZKDB_OP_HEADER_SIZE < uint64_t{key_size} + value_size) return Malformed(index, "is longer than the batch");
+  op.bytes = p;
+  op.size = ZKDB_OP_HEADER_SIZE + key_size + value_size;
+  op.key = Slice(p + ZKDB_OP_HEADER_SIZE, key_size);
+  op.value = Slice(op.key.data + key_size, value_size);
+  if (op.kind >= ZKDB_OP_PUT_IF_VALUE) ZKDB_RETURN_IF_ERROR(SplitExpected(&op));
+  if (op.value.size > ZKDB_MAX_VALUE_SIZE) {
+    return {ZKDB_VALUE_TOO_LARGE, "operation " + std::to_string(index) + " has a value of " + std::to_string(op.value.size) +
+                                      " bytes; the limit is " + std::to_string(ZKDB_MAX_VALUE_SIZE)};
+  }
+  *position += op.size;
+  op.head = Head(op.key);
+  has_conditions_ |= op.conditional();
+  has_ranges_ |= op.kind == ZKDB_OP_DELETE_RANGE;
+  if (selector == nullptr) {
+    operations_.push_back(op);
+  } else {
+    Route(&op, *selector);
+  }
+  return Status::Ok();
+}
+
+void Batch::Route(Operation* op, const Selector& selector) {
+  if (op->kind != ZKDB_OP_DELETE_RANGE) {
+    op->partition = selector.Select(op->key);
+    operations_.push_back(*op);
+    return;
+  }
+  const KeyRange range = op->range();
+  for (uint32_t i = 0; i < selector.partition_count(); ++i) {
+    if (!selector.MayHold(i, range.lo, range.has_hi, range.hi)) continue;
+    op->partition = i;
+    operations_.push_back(*op);
+  }
+}
+
+Status Batch::Parse(Slice bytes, const Selector& selector) {
+  if (bytes.size > ZKDB_MAX_BATCH_SIZE) {
+    return {ZKDB_BATCH_TOO_LARGE, "the batch has " + std::to_string(bytes.size) + " bytes; the limit is " +
+                                      std::to_string(ZKDB_MAX_BATCH_SIZE) + "; write it in parts"};
+  }
+  for (size_t position = 0; position < bytes.size;) ZKDB_RETURN_IF_ERROR(Add(bytes, &position, &selector));
+  return Status::Ok();
+}
+
+Status Batch::ParseLogged(Slice bytes) {
+  for (size_t position = 0; position < bytes.size;) ZKDB_RETURN_IF_ERROR(Add(bytes, &position, nullptr));
+  sorted_ = !has_ranges_ && std::is_sorted(operations_.begin(), operations_.end(), InOrder);
+  return Status::Ok();
+}
+
+void Batch::Take(const Batch& other, const Operation* first, const Operation* end) {
+  operations_.assign(first, end);
+  sorted_ = other.sorted_;
+  has_conditions_ = std::any_of(first, end, [](const Operation& op) { return op.conditional(); });
+}
+
+void Batch::Arrange() {
+  if (!has_ranges_) {
+    if (!std::is_sorted(operations_.begin(), operations_.end(), InOrder)) {
+      std::sort(operations_.begin(), operations_.end(), InOrder);
+    }
+    sorted_ = true;
+    return;
+  }
+  std::stable_sort(operations_.begin(), operations_.end(),
+                   [](const Operation& a, const Operation& b) { return a.partition < b.partition; });
+}
+
+Status Batch::ForEachPartition(const std::function<Status(uint32_t, Operation*, Operation*)>& visit) {
+  Operation* const end = operations_.data() + operations_.size();
+  for (Operation* first = operations_.data(); first != end;) {
+    Operation* last = first;
+    while (last != end && last->partition == first->partition) ++last;
+    ZKDB_RETURN_IF_ERROR(visit(first->partition, first, last));
+    first = last;
+  }
+  return Status::Ok();
+}
+
+void LogGroups::Add(uint64_t uid, const Operation* first, const Operation* end) {
+  const size_t begin = bytes_.size();
+  size_t size = kLogGroupHead;
+  for (const Operation* op = first; op != end; ++op) size += op->size;
+  bytes_.resize(begin + size);
+  uint8_t* p = bytes_.data() + begin + kLogGroupHead;
+  for (const Operation* op = first; op != end; ++op) {
+    if (!op->conditional()) {
+      std::memcpy(p, op->bytes, op->size);
+      p += op->size;
+      continue;
+    }
+    p[0] = op->deletes() ? ZKDB_OP_DELETE : ZKDB_OP_PUT;
+    p[1] = 0;
+    Store16(p + 2, static_cast<uint16_t>(op->key.size));
+    Store32(p + 4, static_cast<uint32_t>(op->value.size));
+    p += ZKDB_OP_HEADER_SIZE;
+    if (op->key.size != 0) std::memcpy(p, op->key.data, op->key.size);
+    p += op->key.size;
+    if (op->value.size != 0) std::memcpy(p, op->value.data, op->value.size);
+    p += op->value.size;
+  }
+  bytes_.resize(static_cast<size_t>(p - bytes_.data()));
+  uint8_t* head = bytes_.data() + begin;
+  Store64(head, uid);
+  Store32(head + 8, static_cast<uint32_t>(bytes_.size() - begin - kLogGroupHead));
+  Store32(head + 12, 0u);
+}
+
+Status ForEachLogGroup(Slice payload, const std::function<Status(uint64_t, Slice)>& visit) {
+  while (payload.size > 0) {
+    if (payload.size < kLogGroupHead || Load32(payload.data + 8) > payload.size - kLogGroupHead) {
+      return Status::Corrupt("a log record's groups do not add up to its size");
+    }
+    const uint32_t size = Load32(payload.data + 8);
+    ZKDB_RETURN_IF_ERROR(visit(Load64(payload.data), payload.Sub(kLogGroupHead, size)));
+    payload = payload.Sub(kLogGroupHead + size_t{size});
+  }
+  return Status::Ok();
+}
+
+}  // namespace zkdb

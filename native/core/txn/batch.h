@@ -1,0 +1,98 @@
+// A packed batch (zkdb.h) taken apart, routed and put in order of application; and its form in the log.
+//
+// Thread-safety: none; one operation uses one.
+//
+// Invariants:
+//  1. Operations on one key keep their order. Without range deletes the rest is sorted by partition and key, so that
+//     neighbouring operations meet the same pages.
+//  2. What the log holds has no conditions: they were checked before.
+//
+// A log record's payload is one or more groups, one per partition:
+//
+//   offset  size  meaning
+//   0       8     partition uid
+//   8       4     size of the operations that follow, bytes
+//   12      4     zero
+//   16      n     operations in the format of zkdb.h, kinds PUT, DELETE and DELETE_RANGE only
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "core/base/slice.h"
+#include "core/base/status.h"
+#include "core/btree/tree.h"
+#include "core/partition/selector.h"
+
+namespace zkdb {
+
+inline constexpr uint32_t kLogGroupHead = 16;
+
+struct Operation {
+  zkdb_op kind = ZKDB_OP_PUT;
+  uint8_t flags = 0;
+  uint32_t partition = 0;
+  uint32_t index = 0;  // in the batch
+  uint64_t head = 0;   // first eight key bytes, big-endian: sorts fast
+  Slice key;           // DELETE_RANGE: lower bound
+  Slice value;         // DELETE_RANGE: upper bound
+  Slice expected;      // *_IF_VALUE
+  const uint8_t* bytes = nullptr;  // the packed operation
+  uint32_t size = 0;
+
+  bool conditional() const { return kind >= ZKDB_OP_PUT_IF_ABSENT; }
+  bool deletes() const { return kind == ZKDB_OP_DELETE || kind == ZKDB_OP_DELETE_IF_VALUE; }
+  KeyRange range() const {
+    return {key, value, (flags & ZKDB_RANGE_HAS_HI) != 0, (flags & ZKDB_RANGE_LO_EXCLUSIVE) != 0,
+            (flags & ZKDB_RANGE_HI_INCLUSIVE) != 0};
+  }
+};
+
+class Batch {
+ public:
+  // Takes `bytes` apart and routes each operation; a range goes to every partition that may hold part of it.
+  // ZKDB_INVALID, ZKDB_KEY_TOO_LARGE, ZKDB_VALUE_TOO_LARGE, ZKDB_BATCH_TOO_LARGE: the message names the operation.
+  Status Parse(Slice bytes, const Selector& selector);
+  // The operations of one group of a log record.
+  Status ParseLogged(Slice bytes);
+
+  // A stretch of an arranged batch as a batch of its own.
+  void Take(const Batch& other, const Operation* first, const Operation* end);
+
+  std::vector<Operation>& operations() { return operations_; }
+  bool has_conditions() const { return has_conditions_; }
+  bool sorted() const { return sorted_; }  // by partition and key
+  // Sorts by partition, and by key where that keeps the meaning.
+  void Arrange();
+  // Calls visit(partition, first, end) for each partition's stretch of the arranged operations.
+  Status ForEachPartition(const std::function<Status(uint32_t, Operation*, Operation*)>& visit);
+
+ private:
+  Status Add(Slice bytes, size_t* position, const Selector* selector);
+  void Route(Operation* op, const Selector& selector);
+
+  std::vector<Operation> operations_;
+  bool has_conditions_ = false;
+  bool has_ranges_ = false;
+  bool sorted_ = false;
+  uint32_t next_index_ = 0;
+};
+
+// Collects the groups of a log record.
+class LogGroups {
+ public:
+  void Clear() { bytes_.clear(); }
+  bool empty() const { return bytes_.empty(); }
+  Slice bytes() const { return {bytes_.data(), bytes_.size()}; }
+  // Adds operations of one partition.
+  void Add(uint64_t uid, const Operation* first, const Operation* end);
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
+// Calls visit(uid, operations) for each group of a payload. ZKDB_CORRUPT when it does not add up.
+Status ForEachLogGroup(Slice payload, const std::function<Status(uint64_t, Slice)>& visit);
+
+}  // namespace zkdb

@@ -1,0 +1,70 @@
+// The published state of a database, and the queue in which commits become visible: in the order of their numbers, each
+// when it is as durable as was asked.
+//
+// Thread-safety: all functions from any thread; reading never blocks.
+//
+// Invariants:
+//  1. Commit n is visible only when every commit below n is: a snapshot is one number.
+//  2. A published root's pages are complete before the root is stored (release), so a reader that loads it (acquire)
+//     may follow it.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/btree/tree.h"
+
+namespace zkdb {
+
+using ChangedRoots = std::vector<std::pair<uint32_t, PageRef>>;
+
+class CommitQueue {
+ public:
+  explicit CommitQueue(uint32_t partitions);
+
+  // ---- reading ----
+  PageRef Root(uint32_t partition) const { return UnpackRef(roots_[partition].load(std::memory_order_acquire)); }
+  uint64_t published() const { return published_.load(std::memory_order_acquire); }
+  // All roots at one commit; returns its number.
+  uint64_t CopyRoots(std::vector<PageRef>* roots) const;
+
+  // ---- opening: before anyone else looks ----
+  void SetRoot(uint32_t partition, PageRef root) { roots_[partition].store(PackRef(root), std::memory_order_release); }
+  void SetPublished(uint64_t sequence) { published_.store(sequence, std::memory_order_release); }
+
+  // ---- committing ----
+  // Commit `sequence` was logged and takes its place in the queue.
+  void Enqueue(uint64_t sequence, ChangedRoots roots);
+  // It is as durable as it has to be: publishes what is due and returns when it is visible. False after Fail().
+  bool Publish(uint64_t sequence);
+  // Nothing is published any more; all waiters return.
+  void Fail();
+  // Waits until no commit is queued, or Fail() was called.
+  void Drain();
+
+ private:
+  struct Entry {
+    uint64_t sequence;
+    bool ready = false;
+    ChangedRoots roots;
+  };
+  void PublishDue();
+
+  uint32_t count_;
+  std::unique_ptr<std::atomic<uint64_t>[]> roots_;
+  std::atomic<uint64_t> published_{0};
+  std::atomic<uint64_t> version_{0};  // odd while roots are being stored (a sequence lock)
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Entry> queue_;  // ascending
+  bool failed_ = false;
+};
+
+}  // namespace zkdb

@@ -1,0 +1,70 @@
+#include "core/txn/snapshot_registry.h"
+
+#include <algorithm>
+
+namespace zkdb {
+
+SnapshotRegistry::~SnapshotRegistry() {
+  for (SnapshotSlot* s = slots_.load(); s != nullptr;) {
+    SnapshotSlot* next = s->next.load();
+    delete s;
+    s = next;
+  }
+}
+
+SnapshotSlot* SnapshotRegistry::Claim(uint64_t sequence, uint64_t now_ms) {
+  SnapshotSlot* slot = slots_.load(std::memory_order_acquire);
+  for (; slot != nullptr; slot = slot->next.load(std::memory_order_acquire)) {
+    bool expected = false;
+    if (slot->taken.compare_exchange_strong(expected, true, std::memory_order_acq_rel)) break;
+  }
+  if (slot == nullptr) {
+    slot = new SnapshotSlot;
+    slot->taken.store(true, std::memory_order_relaxed);
+    SnapshotSlot* head = slots_.load(std::memory_order_acquire);
+    do {
+      slot->next.store(head, std::memory_order_relaxed);
+    } while (!slots_.compare_exchange_weak(head, slot, std::memory_order_acq_rel));
+  }
+  slot->expired.store(false, std::memory_order_relaxed);
+  slot->opened_ms.store(now_ms, std::memory_order_relaxed);
+  slot->sequence.exchange(sequence, std::memory_order_seq_cst);
+  count_.fetch_add(1, std::memory_order_relaxed);
+  return slot;
+}
+
+void SnapshotRegistry::Release(SnapshotSlot* slot) {
+  slot->sequence.store(SnapshotSlot::kFree, std::memory_order_release);
+  slot->taken.store(false, std::memory_order_release);
+  count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+uint64_t SnapshotRegistry::Oldest() const {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  uint64_t oldest = UINT64_MAX;
+  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
+    const uint64_t sequence = s->sequence.load(std::memory_order_seq_cst);
+    if (!s->expired.load(std::memory_order_relaxed)) oldest = std::min(oldest, sequence);
+  }
+  return oldest;
+}
+
+uint64_t SnapshotRegistry::OldestOpenedMs() const {
+  uint64_t oldest = UINT64_MAX;
+  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
+    if (s->sequence.load(std::memory_order_relaxed) == SnapshotSlot::kFree) continue;
+    oldest = std::min(oldest, s->opened_ms.load(std::memory_order_relaxed));
+  }
+  return oldest;
+}
+
+bool SnapshotRegistry::ExpireOldest() {
+  const uint64_t oldest = Oldest();
+  if (oldest == UINT64_MAX) return false;
+  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
+    if (s->sequence.load(std::memory_order_relaxed) == oldest) s->expired.store(true, std::memory_order_seq_cst);
+  }
+  return true;
+}
+
+}  // namespace zkdb

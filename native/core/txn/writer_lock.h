@@ -1,0 +1,68 @@
+// The locks of writers. They belong to an operation, not to a thread, so that a transaction may move between threads.
+//
+// Thread-safety: that is what they are for.
+//
+// Invariants:
+//  1. Order: gate, then partitions by ascending index (an exclusive transaction may take them in any order: nobody else
+//     holds one while waiting), then the log, then the commit queue.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <semaphore>
+#include <thread>
+
+namespace zkdb {
+
+// One writer of a partition at a time.
+class WriterLock {
+ public:
+  void lock() { semaphore_.acquire(); }
+  void unlock() { semaphore_.release(); }
+
+ private:
+  std::binary_semaphore semaphore_{1};
+};
+
+// Batches pass together; a transaction passes alone.
+class WriterGate {
+ public:
+  // True when this thread has a transaction open: waiting for it would wait for ever.
+  bool HeldByThisThread() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return exclusive_ && owner_ == std::this_thread::get_id();
+  }
+  void EnterShared() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return !exclusive_ && waiting_exclusive_ == 0; });
+    ++shared_;
+  }
+  void LeaveShared() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (--shared_ == 0 && waiting_exclusive_ > 0) changed_.notify_all();
+  }
+  void EnterExclusive() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++waiting_exclusive_;
+    changed_.wait(lock, [this] { return !exclusive_ && shared_ == 0; });
+    --waiting_exclusive_;
+    exclusive_ = true;
+    owner_ = std::this_thread::get_id();
+  }
+  void LeaveExclusive() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    exclusive_ = false;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  uint32_t shared_ = 0;
+  uint32_t waiting_exclusive_ = 0;
+  bool exclusive_ = false;
+  std::thread::id owner_;
+};
+
+}  // namespace zkdb

@@ -1,0 +1,352 @@
+/*
+ * zkdb.h: the C interface of zkdb, and the only door to its core. The Node addon, libzkdb.so, the tools and every
+ * language binding come in through here.
+ *
+ * Conventions
+ *  - Handles are opaque. Every handle that a function gives out is released by the function named beside it.
+ *  - Byte strings are a pointer and a length; they are copied or used during the call and never kept.
+ *    A null pointer is allowed where the length is 0.
+ *  - A function that can fail returns a zkdb_code and fills the caller's zkdb_error (which may be NULL). ZKDB_OK is 0.
+ *    ZKDB_NOT_FOUND is an answer, not a failure: it leaves the zkdb_error untouched.
+ *  - No C++ type and no exception crosses this interface; running out of memory gives ZKDB_NO_MEMORY.
+ *  - A zkdb_db may be used by any number of threads at once. A cursor or transaction belongs to one thread at a time.
+ *  - Closing a database with open cursors, snapshots or transactions is allowed: later calls on them give ZKDB_CLOSED,
+ *    and each must still be released.
+ *  - Structs given to the library start with no size field: they only grow at the end together with ZKDB_ABI_VERSION,
+ *    which zkdb_abi_version() lets a caller check.
+ */
+#ifndef ZKDB_H
+#define ZKDB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ZKDB_ABI_VERSION 1
+
+#if defined(_WIN32)
+#define ZKDB_EXPORT __declspec(dllexport)
+#else
+#define ZKDB_EXPORT __attribute__((visibility("default")))
+#endif
+
+/* ---- limits ---------------------------------------------------------------------------------------------------- */
+
+#define ZKDB_MAX_PARTITIONS 256
+#define ZKDB_MAX_KEY_SIZE 65535u        /* bytes */
+#define ZKDB_MAX_VALUE_SIZE 1073741824u /* bytes, 1 GiB */
+#define ZKDB_MAX_BATCH_SIZE 2130706432u /* bytes of one packed batch, 2 GiB less 16 MiB */
+
+/* ---- codes: stable, never renumbered --------------------------------------------------------------------------- */
+
+typedef enum zkdb_code {
+  ZKDB_OK = 0,
+  ZKDB_NOT_FOUND = 1,        /* the key is not in the database */
+  ZKDB_BUFFER_TOO_SMALL = 2, /* the answer does not fit; the needed size is reported */
+  ZKDB_INVALID = 10,         /* an argument is out of its range or of the wrong form */
+  ZKDB_KEY_TOO_LARGE = 11,
+  ZKDB_VALUE_TOO_LARGE = 12,
+  ZKDB_BATCH_TOO_LARGE = 13,
+  ZKDB_CLOSED = 14,          /* the database or handle is closed */
+  ZKDB_READ_ONLY = 15,       /* opened read-only, or the file system refuses writes */
+  ZKDB_CONFIG = 20,          /* the configuration is wrong; nothing was touched */
+  ZKDB_LOCKED = 21,          /* another process has the database open; the message names its pid */
+  ZKDB_EXISTS = 22,          /* open was told to create, and the database is there */
+  ZKDB_MISSING = 23,         /* open was told not to create, and the database is not there */
+  ZKDB_CORRUPT = 30,         /* bytes on disk are not what was written; the message names file and page */
+  ZKDB_NOT_ZKDB = 31,        /* a file that is there is not one of ours */
+  ZKDB_VERSION = 32,         /* written by a newer format version */
+  ZKDB_SEGMENT_MISSING = 33, /* a segment file is gone or shorter than the meta says */
+  ZKDB_MISMATCH = 34,        /* files of different databases, or of different times, lie together */
+  ZKDB_IO = 40,              /* a system call failed */
+  ZKDB_NO_SPACE = 41,        /* the disk is full; reads go on, writes work again once there is room */
+  ZKDB_NO_MEMORY = 42,
+  ZKDB_FAILED = 43,          /* an earlier write or sync failed: writes are refused until the database is reopened */
+  ZKDB_SNAPSHOT_EXPIRED = 50, /* the snapshot passed SnapshotLimit */
+  ZKDB_CROSS_PARTITION = 51, /* a batch spans isolated partitions and the caller did not allow it to be non-atomic */
+  ZKDB_REMOTE = 52,          /* not available on a remote partition */
+  ZKDB_ABORTED = 53          /* a progress callback asked to stop */
+} zkdb_code;
+
+typedef struct zkdb_error {
+  zkdb_code code;
+  int urgent;         /* 1: open/close failed or the database needs recovery; 0: regular */
+  char message[1024]; /* UTF-8, always terminated; cut at a character boundary when longer */
+} zkdb_error;
+
+typedef enum zkdb_durability {
+  ZKDB_DURABILITY_DEFAULT = 0,  /* what the database was opened with */
+  ZKDB_DURABILITY_COMMIT = 1,   /* acknowledged = on stable storage */
+  ZKDB_DURABILITY_INTERVAL = 2, /* in the log file at commit, synced every SyncInterval ms; kill -9 loses nothing */
+  ZKDB_DURABILITY_NONE = 3      /* loses at most what came after the last checkpoint or sync; never torn */
+} zkdb_durability;
+
+typedef struct zkdb_db zkdb_db;
+typedef struct zkdb_options zkdb_options;
+typedef struct zkdb_snapshot zkdb_snapshot;
+typedef struct zkdb_cursor zkdb_cursor;
+typedef struct zkdb_txn zkdb_txn;
+typedef struct zkdb_router zkdb_router;
+
+ZKDB_EXPORT uint32_t zkdb_abi_version(void);
+ZKDB_EXPORT const char *zkdb_version(void);
+/* "ZKDB_CORRUPT" for ZKDB_CORRUPT, and so on; "ZKDB_UNKNOWN" for a number that is no code. */
+ZKDB_EXPORT const char *zkdb_code_name(zkdb_code code);
+
+/* ---- open and close -------------------------------------------------------------------------------------------- */
+
+ZKDB_EXPORT zkdb_code zkdb_options_create(zkdb_options **out);
+ZKDB_EXPORT void zkdb_options_destroy(zkdb_options *options);
+
+/*
+ * Sets one option by name. Names of the `[main]` section of a configuration file work here and override the file:
+ * PageSize (bytes, power of two 4096..65536, at creation), SegmentSize (bytes, power of two, 64 KiB..2 GiB, at creation),
+ * LogFileSize, MinCheckpointSize (bytes of log or changed pages), MinCheckpointTime (seconds), CheckPoints (Yes/No),
+ * Durability (commit|interval|none), SyncInterval (ms), SnapshotLimit (bytes pinned by an old snapshot, 0 = none),
+ * VerifyAll (Yes: check the whole tree at each commit; for tests).
+ * And for open itself: Partitions (a count, 1..256, for a directory that is new), CreateIfMissing (Yes/No, default Yes),
+ * ErrorIfExists (Yes/No, default No), ReadOnly (Yes/No).
+ * A size may end in K, M or G. An unknown name or a bad value is ZKDB_CONFIG and names both.
+ */
+ZKDB_EXPORT zkdb_code zkdb_options_set(zkdb_options *options, const char *name, const char *value, zkdb_error *err);
+
+/*
+ * Opens a database. `path` is a configuration file, or a directory: in a directory the configuration is its file
+ * `zkdb.conf`, which is written when the directory is new (Partitions hashed partitions, default 1).
+ * Within a process every open of the same path shares one engine. Release with zkdb_close.
+ */
+ZKDB_EXPORT zkdb_code zkdb_open(const char *path, const zkdb_options *options, zkdb_db **out, zkdb_error *err);
+
+/* Writes a checkpoint and closes when this was the last handle on the engine. The handle is released in any case. */
+ZKDB_EXPORT zkdb_code zkdb_close(zkdb_db *db, zkdb_error *err);
+
+/* ---- reading --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Copies the value of `key` into `buffer` and sets *size. snapshot NULL: the latest state.
+ * ZKDB_NOT_FOUND; ZKDB_BUFFER_TOO_SMALL with *size the needed size and nothing copied.
+ */
+ZKDB_EXPORT zkdb_code zkdb_get(zkdb_db *db, zkdb_snapshot *snapshot, const void *key, size_t key_size, void *buffer,
+                               size_t capacity, size_t *size, zkdb_error *err);
+
+/*
+ * Looks up `count` keys with interleaved descents. Key i is keys[offsets[i] .. offsets[i + 1]).
+ * Values are appended to `buffer`; sizes[i] is the size of value i, or UINT32_MAX when the key is not there.
+ * *done is how many keys were answered: less than count only with ZKDB_BUFFER_TOO_SMALL, and then *needed is the size
+ * of the next value; call again with the rest.
+ */
+ZKDB_EXPORT zkdb_code zkdb_get_many(zkdb_db *db, zkdb_snapshot *snapshot, const void *keys, const uint32_t *offsets,
+                                    uint32_t count, void *buffer, size_t capacity, uint32_t *sizes, uint32_t *done,
+                                    size_t *needed, zkdb_error *err);
+
+/* ---- writing --------------------------------------------------------------------------------------------------- */
+
+/*
+ * A batch is operations one after another, little-endian, unaligned:
+ *
+ *   offset  size  meaning
+ *   0       1     kind (zkdb_op)
+ *   1       1     flags: for ZKDB_OP_DELETE_RANGE a zkdb_range_flag set, else 0
+ *   2       2     key size k
+ *   4       4     value size v
+ *   8       k     key (DELETE_RANGE: the lower bound; empty = from the start)
+ *   8+k     v     value (DELETE_RANGE: the upper bound, used with ZKDB_RANGE_HAS_HI; PUT_IF_VALUE: u32 size of the
+ *                 expected value, the expected value, the new value; DELETE_IF_VALUE: the expected value; other deletes: empty)
+ */
+typedef enum zkdb_op {
+  ZKDB_OP_PUT = 1,
+  ZKDB_OP_DELETE = 2,
+  ZKDB_OP_DELETE_RANGE = 3,
+  ZKDB_OP_PUT_IF_ABSENT = 4,
+  ZKDB_OP_PUT_IF_PRESENT = 5,
+  ZKDB_OP_PUT_IF_VALUE = 6,
+  ZKDB_OP_DELETE_IF_VALUE = 7
+} zkdb_op;
+#define ZKDB_OP_HEADER_SIZE 8u
+
+typedef enum zkdb_range_flag {
+  ZKDB_RANGE_HAS_HI = 1,       /* there is an upper bound */
+  ZKDB_RANGE_LO_EXCLUSIVE = 2, /* gt, not gte */
+  ZKDB_RANGE_HI_INCLUSIVE = 4  /* lte, not lt */
+} zkdb_range_flag;
+
+typedef enum zkdb_write_flag {
+  ZKDB_WRITE_NON_ATOMIC = 1 /* allow a batch over isolated partitions to commit partition by partition */
+} zkdb_write_flag;
+
+typedef struct zkdb_write_result {
+  uint64_t sequence;     /* the commit's number; 0 when nothing was written */
+  uint64_t existed;      /* how many operations found their key present (ranges: records deleted) */
+  int64_t failed_index;  /* the first operation whose condition failed (then nothing was written), or -1 */
+} zkdb_write_result;
+
+/*
+ * Applies a batch as one transaction: all or nothing, in order. Conditions are checked against the state before the
+ * batch. Returns when the batch is as durable as `durability` says. `result` may be NULL.
+ * ZKDB_INVALID names the operation that is malformed. After ZKDB_NO_SPACE nothing of the batch is applied.
+ */
+ZKDB_EXPORT zkdb_code zkdb_write(zkdb_db *db, const void *batch, size_t size, zkdb_durability durability,
+                                 uint32_t write_flags, zkdb_write_result *result, zkdb_error *err);
+
+/* Makes every commit so far durable. */
+ZKDB_EXPORT zkdb_code zkdb_sync(zkdb_db *db, zkdb_error *err);
+
+/* ---- transactions ---------------------------------------------------------------------------------------------- */
+
+/* A read-write transaction over local partitions. While it is open other writers wait; readers do not.
+ * Release with zkdb_txn_commit or zkdb_txn_abort, on success and on failure alike. */
+ZKDB_EXPORT zkdb_code zkdb_txn_begin(zkdb_db *db, zkdb_txn **out, zkdb_error *err);
+ZKDB_EXPORT zkdb_code zkdb_txn_get(zkdb_txn *txn, const void *key, size_t key_size, void *buffer, size_t capacity,
+                                   size_t *size, zkdb_error *err);
+ZKDB_EXPORT zkdb_code zkdb_txn_write(zkdb_txn *txn, const void *batch, size_t size, zkdb_write_result *result,
+                                     zkdb_error *err);
+ZKDB_EXPORT zkdb_code zkdb_txn_commit(zkdb_txn *txn, zkdb_durability durability, zkdb_write_result *result,
+                                      zkdb_error *err);
+ZKDB_EXPORT void zkdb_txn_abort(zkdb_txn *txn);
+
+/* ---- snapshots and scans --------------------------------------------------------------------------------------- */
+
+/* Pins the latest committed state of all local partitions: one cut. Release with zkdb_snapshot_close. */
+ZKDB_EXPORT zkdb_code zkdb_snapshot_open(zkdb_db *db, zkdb_snapshot **out, zkdb_error *err);
+ZKDB_EXPORT void zkdb_snapshot_close(zkdb_snapshot *snapshot);
+ZKDB_EXPORT uint64_t zkdb_snapshot_sequence(const zkdb_snapshot *snapshot);
+
+typedef struct zkdb_range {
+  const void *lo;
+  size_t lo_size;
+  const void *hi;
+  size_t hi_size;
+  uint32_t flags; /* zkdb_range_flag set; an empty inclusive lo is the start of the database */
+} zkdb_range;
+
+typedef enum zkdb_scan_flag {
+  ZKDB_SCAN_REVERSE = 1,
+  ZKDB_SCAN_NO_KEYS = 2,
+  ZKDB_SCAN_NO_VALUES = 4,
+  ZKDB_SCAN_UNORDERED = 8 /* partition after partition instead of merged */
+} zkdb_scan_flag;
+
+/*
+ * Opens a cursor over `range` (NULL: everything). snapshot NULL pins one of its own; txn non-NULL reads the
+ * transaction's own state instead and must be closed before it ends. Release with zkdb_cursor_close.
+ */
+ZKDB_EXPORT zkdb_code zkdb_cursor_open(zkdb_db *db, zkdb_snapshot *snapshot, zkdb_txn *txn, const zkdb_range *range,
+                                       uint32_t scan_flags, zkdb_cursor **out, zkdb_error *err);
+
+/*
+ * Packs up to `max_records` records into `buffer`, each as u32 key size, u32 value size, key, value (little-endian,
+ * unaligned). Sets *used (bytes), *count (records) and *done (1: the range is exhausted).
+ * ZKDB_BUFFER_TOO_SMALL when not even the next record fits; *used is then the size it needs.
+ */
+ZKDB_EXPORT zkdb_code zkdb_cursor_next(zkdb_cursor *cursor, void *buffer, size_t capacity, uint32_t max_records,
+                                       size_t *used, uint32_t *count, int *done, zkdb_error *err);
+
+/* Moves to the first record at or after `key` in the cursor's direction, within its range. */
+ZKDB_EXPORT zkdb_code zkdb_cursor_seek(zkdb_cursor *cursor, const void *key, size_t key_size, zkdb_error *err);
+ZKDB_EXPORT void zkdb_cursor_close(zkdb_cursor *cursor);
+
+/* ---- partitions and figures ------------------------------------------------------------------------------------ */
+
+typedef struct zkdb_partition_info {
+  char name[256];
+  uint32_t index;
+  int is_remote;
+  char directory[1024]; /* local: where its segments are */
+  char rule[512];       /* how keys are routed to it, for a person: "bytes 3..3 from k to p, without case" */
+} zkdb_partition_info;
+
+typedef struct zkdb_partition_stats {
+  uint64_t records;
+  uint32_t depth;             /* levels of the tree, 0 when empty */
+  uint32_t segments;
+  uint64_t page_size;         /* bytes */
+  uint64_t pages_allocated;   /* file length in pages */
+  uint64_t pages_free;        /* of these, holding nothing */
+  uint64_t leaf_pages;        /* the five below are filled by zkdb_stats with ZKDB_STATS_FULL, else 0 */
+  uint64_t branch_pages;
+  uint64_t overflow_pages;
+  uint64_t leaf_bytes_used;   /* of leaf_pages * page_size */
+  uint64_t branch_bytes_used;
+  uint64_t dirty_pages;       /* changed since the last checkpoint */
+  uint64_t last_sequence;     /* last commit that changed it */
+  uint64_t checkpoint_sequence;
+} zkdb_partition_stats;
+
+typedef struct zkdb_db_stats {
+  uint32_t partitions;
+  uint64_t sequence;              /* last published commit */
+  uint64_t durable_sequence;      /* last commit known to be on stable storage */
+  uint64_t log_bytes;             /* log written since the oldest checkpoint */
+  uint64_t log_files;
+  uint64_t log_syncs;             /* since open */
+  uint64_t commits;               /* since open */
+  uint64_t checkpoints;           /* since open */
+  uint64_t snapshots_open;
+  uint64_t oldest_snapshot_age_ms;
+  uint64_t pinned_bytes;          /* pages kept only for snapshots */
+  uint64_t memory_bytes;          /* page frames, log buffers and tables; not the file maps */
+  uint64_t recovered_records;     /* log records replayed at open */
+  uint64_t recovered_bytes;
+  int failed;                     /* 1: writes are refused until reopened */
+} zkdb_db_stats;
+
+typedef enum zkdb_stats_flag { ZKDB_STATS_FULL = 1 /* walk the tree for page counts and fill */ } zkdb_stats_flag;
+
+ZKDB_EXPORT uint32_t zkdb_partition_count(const zkdb_db *db);
+ZKDB_EXPORT zkdb_code zkdb_partition_describe(zkdb_db *db, uint32_t index, zkdb_partition_info *out, zkdb_error *err);
+ZKDB_EXPORT uint32_t zkdb_partition_of(const zkdb_db *db, const void *key, size_t key_size);
+ZKDB_EXPORT zkdb_code zkdb_stats(zkdb_db *db, zkdb_db_stats *out, zkdb_error *err);
+ZKDB_EXPORT zkdb_code zkdb_stats_partition(zkdb_db *db, uint32_t index, uint32_t stats_flags,
+                                           zkdb_partition_stats *out, zkdb_error *err);
+/* Estimated records of `range` in one partition, from the shape of the tree: a few page reads. */
+ZKDB_EXPORT zkdb_code zkdb_estimate(zkdb_db *db, uint32_t index, const zkdb_range *range, uint64_t *records,
+                                    zkdb_error *err);
+/* The logical name (`Database`) of the configuration. */
+ZKDB_EXPORT const char *zkdb_name(const zkdb_db *db);
+
+/* Routing alone: reads and checks a configuration file and touches nothing else. Release with zkdb_router_close. */
+ZKDB_EXPORT zkdb_code zkdb_router_open(const char *config_path, zkdb_router **out, zkdb_error *err);
+ZKDB_EXPORT uint32_t zkdb_router_partition_count(const zkdb_router *router);
+ZKDB_EXPORT uint32_t zkdb_router_partition_of(const zkdb_router *router, const void *key, size_t key_size);
+ZKDB_EXPORT zkdb_code zkdb_router_describe(const zkdb_router *router, uint32_t index, zkdb_partition_info *out,
+                                           zkdb_error *err);
+ZKDB_EXPORT void zkdb_router_close(zkdb_router *router);
+
+/* ---- operations ------------------------------------------------------------------------------------------------ */
+
+/* Called now and then during long work with what is done of a total (0: unknown). Return non-zero to stop. */
+typedef int (*zkdb_progress)(void *context, uint64_t done, uint64_t total);
+
+/* A finding of zkdb_check or a line of zkdb_inspect. `size` bytes, not terminated. Return non-zero to stop. */
+typedef int (*zkdb_sink)(void *context, const char *text, size_t size);
+
+/* Writes a checkpoint of every partition that changed. */
+ZKDB_EXPORT zkdb_code zkdb_checkpoint(zkdb_db *db, zkdb_error *err);
+/* Turns periodic checkpoints on or off; the size limit (MinCheckpointSize) holds in any case. */
+ZKDB_EXPORT zkdb_code zkdb_checkpoints_activate(zkdb_db *db, int on, zkdb_error *err);
+/* Reads every page and checks checksums, order, levels, reachability, free space and routing. Each finding goes to
+ * `sink`; ZKDB_CORRUPT when there was one. */
+ZKDB_EXPORT zkdb_code zkdb_check(zkdb_db *db, zkdb_sink sink, void *sink_context, zkdb_progress progress,
+                                 void *progress_context, uint64_t *findings, zkdb_error *err);
+/* Writes a consistent copy of the database into a directory that is new or empty, while it is in use. */
+ZKDB_EXPORT zkdb_code zkdb_backup(zkdb_db *db, const char *directory, zkdb_progress progress, void *context,
+                                  zkdb_error *err);
+/* Packs the records into as few pages as they need and gives the rest of the files back. */
+ZKDB_EXPORT zkdb_code zkdb_compact(zkdb_db *db, zkdb_progress progress, void *context, zkdb_error *err);
+
+/*
+ * Describes a segment or log file, read-only and without opening the database; decodes what it can of a damaged file.
+ * `page` -1: the meta pages and a line per page (segment), or every record (log); else that page in full.
+ * `as_json` non-zero: one JSON object per line.
+ */
+ZKDB_EXPORT zkdb_code zkdb_inspect(const char *file, int64_t page, int as_json, zkdb_sink sink, void *context,
+                                   zkdb_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ZKDB_H */

@@ -1,0 +1,220 @@
+/**
+ * What the calls of 2000 work on: a whole database, or one local partition of it. Everything is synchronous.
+ */
+import { BatchBuffer } from './batch-buffer.js'
+import { BatchWriter, type DatabaseHandle, type WriteResult } from './batch-writer.js'
+import { binding, checked, lastError, Op, WriteFlag } from './binding.js'
+import { typeName, writeKey } from './bytes.js'
+import { assertLocation } from './database-options.js'
+import { ZkdbError } from './errors.js'
+import { type Logged, log, type ZkDBT } from './legacy-types.js'
+import { describePartition, describePartitions } from './operations.js'
+import { readValue } from './point-reads.js'
+import { RecordReader } from './record-reader.js'
+import { SyncWriter } from './sync-writer.js'
+
+/** A database, or one partition of it when `partition` is not -1. */
+export class LegacyStore implements Logged {
+  logFile: string | null = null
+  readonly #partition: number
+  readonly #handle: DatabaseHandle
+  readonly #writer: SyncWriter
+  #isOpen = true
+
+  /**
+   * @param dbfile - the configuration file, or a directory.
+   * @param partition - the name of a partition, for a store of that partition alone.
+   */
+  constructor(dbfile: unknown, partition?: string) {
+    assertLocation(dbfile)
+    const id = checked(binding.openSync(dbfile, []))
+    this.#handle = { id, guard: binding.guard(id) }
+    this.#writer = new SyncWriter(this.#handle, new BatchWriter(this.#handle))
+    try {
+      this.#partition = partition === undefined ? -1 : partitionNamed(this.#handle, partition)
+    } catch (error) {
+      binding.closeSync(id)
+      throw error
+    }
+  }
+
+  /** Native handle. @throws ZKDB_CLOSED */
+  get handle(): DatabaseHandle {
+    if (!this.#isOpen) throw new ZkdbError('ZKDB_CLOSED', 'The database is closed')
+    return this.#handle
+  }
+
+  get name(): string {
+    const name = binding.databaseName(this.handle.id)
+    if (typeof name === 'number') throw lastError()
+    return name
+  }
+
+  close(): void {
+    const { id } = this.handle
+    this.#isOpen = false
+    log(this, 'closed')
+    checked(binding.closeSync(id))
+  }
+
+  activateCheckpoints(isOn: boolean): void {
+    checked(binding.checkpointsActivate(this.handle.id, isOn ? 1 : 0))
+  }
+
+  /** Whether a key belongs to this store. */
+  owns(key: Uint8Array): boolean {
+    return this.#partition === -1 || binding.partitionOf(this.handle.id, writeKey(key)) === this.#partition
+  }
+
+  fetch(key: ZkDBT): Uint8Array | undefined {
+    this.#assertOwned(key.bytes)
+    return readValue(this.handle.id, 0, writeKey(key.bytes), 'buffer') as Uint8Array | undefined
+  }
+
+  /** One operation of {@link Op}. */
+  write(kind: number, key: ZkDBT, data: Uint8Array): WriteResult {
+    this.#assertOwned(key.bytes)
+    return this.#writer.write((batch) => batch.add(kind, key.bytes, data), 0, 0)
+  }
+
+  /** All operations of a batch; over isolated partitions, partition by partition. */
+  writeBatch(changes: BatchBuffer): void {
+    if (changes.size === 0) return
+    void this.handle
+    this.#writer.write((batch) => batch.append(changes), 0, WriteFlag.nonAtomic)
+  }
+
+  /** A reader of all records of the store, in the order of keys. */
+  openReader(): RecordReader {
+    return new RecordReader(this.handle, {
+      snapshot: 0,
+      transaction: 0,
+      keyFormat: 'buffer',
+      valueFormat: 'buffer',
+      unordered: this.#partition !== -1
+    })
+  }
+
+  #assertOwned(key: Uint8Array): void {
+    if (this.owns(key)) return
+    const { id } = this.handle
+    const { name } = describePartition(this.handle, binding.partitionOf(id, writeKey(key)))
+    throw new ZkdbError('ZKDB_INVALID', `The key belongs to the partition '${name}': use it, or the database`)
+  }
+}
+
+function partitionNamed(handle: DatabaseHandle, name: string): number {
+  const partitions = describePartitions(handle)
+  const found = partitions.find((partition) => partition.name === name)
+  if (found === undefined) {
+    const names = partitions.map((partition) => partition.name).join(', ')
+    throw new ZkdbError('ZKDB_CONFIG', `There is no partition '${name}'. There are: ${names}`, { urgency: 'urgent' })
+  }
+  if (found.isRemote) throw new ZkdbError('ZKDB_REMOTE', `The partition '${name}' is remote`, { urgency: 'urgent' })
+  return found.index
+}
+
+/**
+ * An iteration that may change records. Changes are kept back and written as one transaction when it is closed: until
+ * then nobody sees them, and an abort drops them. The iteration sees the state at its start.
+ */
+export class LegacyCursor {
+  readonly store: LegacyStore
+  readonly #reader: RecordReader
+  readonly #changes = new BatchBuffer()
+  #current: Uint8Array | undefined
+
+  constructor(store: LegacyStore) {
+    this.store = store
+    this.#reader = store.openReader()
+    this.#reader.protect()
+  }
+
+  /** The next record, or undefined at the end. */
+  next(): { key: Uint8Array; data: Uint8Array } | undefined {
+    this.#assertOpen()
+    const reader = this.#reader
+    for (;;) {
+      if (reader.index >= reader.count && !reader.fill(Number.POSITIVE_INFINITY)) {
+        this.#current = undefined
+        return undefined
+      }
+      const i = reader.index++
+      const key = reader.key(i) as Uint8Array
+      if (!this.store.owns(key)) continue
+      this.#current = key
+      return { key, data: reader.value(i) as Uint8Array }
+    }
+  }
+
+  deleteCurrent(): void {
+    this.#changes.add(Op.delete, this.#currentKey(), '')
+    this.#current = undefined
+  }
+
+  updateCurrent(data: Uint8Array): void {
+    this.#changes.add(Op.put, this.#currentKey(), data)
+  }
+
+  /** Writes the changes and ends the iteration. When that fails, it is open still, and can be tried again. */
+  close(): void {
+    this.#assertOpen()
+    this.store.writeBatch(this.#changes)
+    this.#reader.close()
+  }
+
+  /** Drops the changes and ends the iteration. */
+  abort(): void {
+    this.#assertOpen()
+    this.#reader.close()
+  }
+
+  #currentKey(): Uint8Array {
+    this.#assertOpen()
+    if (this.#current !== undefined) return this.#current
+    throw new ZkdbError('ZKDB_INVALID', 'The cursor is on no record: call GetNext first, and not after DeleteCurrent')
+  }
+
+  #assertOpen(): void {
+    void this.store.handle
+    if (this.#reader.isClosed) throw new ZkdbError('ZKDB_CLOSED', 'The cursor is closed')
+  }
+}
+
+/** A partition of a database on this machine, as the configuration file names it. Made closed. */
+export class ZkLocalPartition implements Logged {
+  readonly dbfile: string
+  readonly name: string
+  /** While it is open. */
+  store: LegacyStore | undefined
+
+  /**
+   * @param dbfile - the configuration file.
+   * @param name - the section of the partition.
+   */
+  constructor(dbfile: string, name: string) {
+    assertLocation(dbfile)
+    if (typeof name !== 'string') throw new TypeError(`The name must be a string, received ${typeName(name)}`)
+    this.dbfile = dbfile
+    this.name = name
+  }
+
+  get logFile(): string | null {
+    return this.store?.logFile ?? null
+  }
+}
+
+/** A partition on another server. Remote partitions are not in this build. */
+export class ZkRemotePartition {
+  readonly dbfile: string
+  readonly name: string
+
+  /**
+   * @param dbfile - the configuration file.
+   * @param name - the section of the partition.
+   */
+  constructor(dbfile: string, name: string) {
+    this.dbfile = dbfile
+    this.name = name
+  }
+}

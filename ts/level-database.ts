@@ -1,0 +1,315 @@
+/**
+ * What abstract-level asks of an implementation, over the addon. Reads are inline native calls; asynchronous writes
+ * gather in a {@link BatchWriter}. The public additions of zkdb are in database.ts.
+ */
+import { AbstractLevel, type AbstractSublevelOptions } from 'abstract-level'
+import { BatchWriter, type DatabaseHandle, type WriteResult } from './batch-writer.js'
+import { binding, checked, lastError } from './binding.js'
+import { type Data, writeKey } from './bytes.js'
+import { decode, type EncodingSource, encodeKey } from './codec.js'
+import { conditionally, deliver, encodeExpectations, type OutcomeOptions, outcome } from './conditional.js'
+import { assertLocation, type DatabaseOptions, nativeOptions, type OpenOptions } from './database-options.js'
+import { errorFrom, notOpen } from './errors.js'
+import { EntryIterator, type IteratorOptions, KeyIterator, ValueIterator } from './iterator.js'
+import { Operations } from './operations.js'
+import { type PrivateOperation, packDeletes, packOperations } from './pack.js'
+import { readHas, readHasMany, readMany, readValue, type ValueFormat } from './point-reads.js'
+import { type EncodedRange, writeRange } from './range.js'
+import { openSnapshotHandle, Snapshot, snapshotHandle } from './snapshot.js'
+import { Sublevel } from './sublevel.js'
+import { SyncWriter } from './sync-writer.js'
+import type { ConditionalDelOptions, ConditionalPutOptions, DelOptions, PutOptions } from './types.js'
+import { type Conditions, durabilityOf, hasCondition, type WriteOptions, writeFlagsOf } from './write-options.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: the types of abstract-level leave its private part out
+type Any = any
+
+const manifest = {
+  encodings: { utf8: true, buffer: true, view: true },
+  implicitSnapshots: true,
+  explicitSnapshots: true,
+  permanence: true,
+  seek: true,
+  has: true,
+  getSync: true,
+  createIfMissing: true,
+  errorIfExists: true,
+  deferredOpen: true,
+  streams: false,
+  additionalMethods: {
+    putSync: true,
+    delSync: true,
+    batchSync: true,
+    hasSync: true,
+    clearSync: true,
+    getManySync: true,
+    getFast: true,
+    scanSync: true,
+    transactionSync: true,
+    partitionOf: true,
+    explain: true,
+    stats: true,
+    checkpoint: true,
+    verify: true,
+    backup: true,
+    compact: true
+  }
+}
+
+/** Options that abstract-level has encoded. */
+interface PrivateOptions extends WriteOptions, Conditions, OutcomeOptions {
+  keyEncoding: ValueFormat
+  valueEncoding: ValueFormat
+  snapshot?: Snapshot | undefined
+}
+
+/** What there is while a database is open. */
+export class Opened {
+  readonly handle: DatabaseHandle
+  readonly writer: BatchWriter
+  readonly sync: SyncWriter
+  readonly operations: Operations
+
+  constructor(id: number) {
+    this.handle = { id, guard: binding.guard(id) }
+    this.writer = new BatchWriter(this.handle)
+    this.sync = new SyncWriter(this.handle, this.writer)
+    this.operations = new Operations(this.handle)
+  }
+}
+
+/** Where `openSync` hands a database that it has opened to the constructor. */
+export const openedHandle: unique symbol = Symbol('zkdb opened handle')
+
+/** The part of a database that Level knows. */
+export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Array, K, V> {
+  readonly #location: string
+  #opened: Opened | undefined
+
+  /**
+   * @param location - a configuration file or a directory, or options with `path`.
+   * @throws TypeError for an option of a wrong type
+   */
+  constructor(location: string | OpenOptions<K, V>, options: DatabaseOptions<K, V> = {}) {
+    const all = typeof location === 'object' && location !== null ? { ...location, ...options } : options
+    const path = typeof location === 'object' && location !== null ? location.path : location
+    assertLocation(path)
+    nativeOptions(all)
+    const { [openedHandle]: opened, path: _, ...forward } = all as Any
+    super(manifest as Any, forward)
+    this.#location = path
+    if (opened !== undefined) this.#opened = new Opened(opened as number)
+  }
+
+  /** The path that the database was made with. */
+  get location(): string {
+    return this.#location
+  }
+
+  // ---- opening and closing
+
+  async _open(options: object): Promise<void> {
+    if (this.#opened !== undefined) return
+    const promise = binding.open(this.#location, nativeOptions(options))
+    if (typeof promise === 'number') throw lastError()
+    const result = await promise
+    if (result.code !== 0) throw errorFrom(result)
+    this.#opened = new Opened(checked(result.handle))
+  }
+
+  async _close(): Promise<void> {
+    const opened = this.#opened
+    if (opened === undefined) return
+    await opened.writer.drain()
+    await opened.operations.stop()
+    this.#opened = undefined
+    const promise = binding.close(opened.handle.id)
+    if (typeof promise === 'number') return
+    const result = await promise
+    if (result.code !== 0) throw errorFrom(result)
+  }
+
+  /** What there is while the database is open; after `openSync` at once. */
+  protected _opened(): Opened {
+    const opened = this.#opened
+    const { status } = this
+    if (opened === undefined || status === 'closing' || status === 'closed') throw notOpen()
+    return opened
+  }
+
+  /** For calls that abstract-level has checked. */
+  get #ready(): Opened {
+    if (this.#opened === undefined) throw notOpen()
+    return this.#opened
+  }
+
+  /** Where encodings are looked up. */
+  protected get _source(): EncodingSource {
+    return this as Any
+  }
+
+  // ---- reading
+
+  override getSync(key: Any, options?: Any): Any {
+    if (this.status === 'open' || this.#opened === undefined) return super.getSync(key, options)
+    // Opened by openSync in this turn of the event loop: abstract-level does not know yet.
+    const { handle } = this._opened()
+    const encoding = this._source.valueEncoding(options?.valueEncoding)
+    const size = writeKey(encodeKey(this._source.keyEncoding(options?.keyEncoding), key))
+    return decode(encoding, readValue(handle.id, openSnapshotHandle(options?.snapshot, handle), size, encoding.format))
+  }
+
+  _get(key: Data, options: PrivateOptions): Data | undefined {
+    return this._getSync(key, options)
+  }
+
+  _getSync(key: Data, options: PrivateOptions): Data | undefined {
+    const { handle } = this.#ready
+    const snapshot = options.snapshot == null ? 0 : snapshotHandle(options.snapshot, handle)
+    return readValue(handle.id, snapshot, writeKey(key), options.valueEncoding)
+  }
+
+  async _getMany(keys: Data[], options: PrivateOptions): Promise<(Data | undefined)[]> {
+    const { handle } = this.#ready
+    return readMany(handle.id, snapshotHandle(options.snapshot, handle), keys, options.valueEncoding)
+  }
+
+  async _has(key: Data, options: PrivateOptions): Promise<boolean> {
+    const { handle } = this.#ready
+    return readHas(handle.id, snapshotHandle(options.snapshot, handle), writeKey(key))
+  }
+
+  async _hasMany(keys: Data[], options: PrivateOptions): Promise<boolean[]> {
+    const { handle } = this.#ready
+    return readHasMany(handle.id, snapshotHandle(options.snapshot, handle), keys)
+  }
+
+  _iterator(options: IteratorOptions): EntryIterator<this, K, V> {
+    return new EntryIterator(this, this.#ready.handle, options)
+  }
+
+  _keys(options: IteratorOptions): KeyIterator<this, K> {
+    return new KeyIterator(this, this.#ready.handle, options)
+  }
+
+  _values(options: IteratorOptions): ValueIterator<this, K, V> {
+    return new ValueIterator(this, this.#ready.handle, options)
+  }
+
+  /**
+   * Pins the state of this moment, in all local partitions.
+   *
+   * @throws LEVEL_DATABASE_NOT_OPEN
+   */
+  override snapshot(options?: Any): Snapshot {
+    if (this.status === 'open' || this.#opened === undefined) return super.snapshot(options) as Snapshot
+    return this._snapshot({ owner: this, ...options })
+  }
+
+  _snapshot(options: object): Snapshot {
+    return new Snapshot(options, this._opened().handle)
+  }
+
+  // ---- writing
+
+  /**
+   * Writes a record. Resolves when it is as durable as asked for.
+   *
+   * @param options - `durability`; and at most one of the conditions `ifAbsent`, `ifPresent` and `ifValue`: with one
+   *   of them the call resolves to a {@link WriteResult}, otherwise to undefined.
+   * @throws ZKDB_KEY_TOO_LARGE, ZKDB_VALUE_TOO_LARGE, ZKDB_READ_ONLY, ZKDB_NO_SPACE, ZKDB_IO, ZKDB_FAILED and the
+   *   codes of Level
+   * @example
+   * const { applied } = await db.put('lock', 'me', { ifAbsent: true })
+   */
+  override put<Key = K, Value = V>(
+    key: Key,
+    value: Value,
+    options: ConditionalPutOptions<Key, Value>
+  ): Promise<WriteResult>
+  override put(key: K, value: V): Promise<void>
+  override put<Key = K, Value = V>(key: Key, value: Value, options: PutOptions<Key, Value>): Promise<void>
+  override put(key: Any, value: Any, options?: Any): Promise<Any> {
+    if (!hasCondition(options)) return super.put(key, value, options)
+    return conditionally(this._source, options, (forward) => super.put(key, value, forward))
+  }
+
+  /**
+   * Deletes a record, if it is there.
+   *
+   * @param options - `durability`; and the condition `ifValue`: with it the call resolves to a {@link WriteResult}.
+   */
+  override del<Key = K, Value = V>(key: Key, options: ConditionalDelOptions<Key, Value>): Promise<WriteResult>
+  override del(key: K): Promise<void>
+  override del<Key = K>(key: Key, options: DelOptions<Key>): Promise<void>
+  override del(key: Any, options?: Any): Promise<Any> {
+    if (!hasCondition(options)) return super.del(key, options)
+    return conditionally(this._source, options, (forward) => super.del(key, forward))
+  }
+
+  /**
+   * Writes many operations, all or nothing; without arguments gives a chained batch. When an operation has a
+   * condition, the call resolves to a {@link WriteResult}.
+   *
+   * @throws ZKDB_BATCH_TOO_LARGE, ZKDB_CROSS_PARTITION and those of {@link put}
+   */
+  override batch(...args: Any[]): Any {
+    const [operations, options] = args
+    if (args.length === 0) return super.batch()
+    const isConditional = Array.isArray(operations) && (hasCondition(options) || operations.some(hasCondition))
+    if (!isConditional) return super.batch(operations, options)
+    return conditionally(this._source, options ?? {}, (forward) =>
+      super.batch(encodeExpectations(this._source, operations, forward as Conditions) as Any, forward)
+    )
+  }
+
+  async _put(key: Data, value: Data, options: PrivateOptions): Promise<void> {
+    const durability = durabilityOf(options)
+    const { writer } = this.#ready
+    if (options[outcome] === undefined) return writer.put(key, value, durability)
+    return this.#alone([{ ...options, type: 'put', key, value }], options)
+  }
+
+  async _del(key: Data, options: PrivateOptions): Promise<void> {
+    const durability = durabilityOf(options)
+    const { writer } = this.#ready
+    if (options[outcome] === undefined) return writer.del(key, durability)
+    return this.#alone([{ ...options, type: 'del', key }], options)
+  }
+
+  async _batch(operations: PrivateOperation[], options: PrivateOptions): Promise<void> {
+    if (operations.some(hasCondition)) return this.#alone(operations, options)
+    const { writer } = this.#ready
+    const durability = durabilityOf(options)
+    await writer.batch((batch) => packOperations(batch, operations), durability, writeFlagsOf(options), false)
+  }
+
+  /** Writes operations with conditions, which no other caller's may join. */
+  async #alone(operations: PrivateOperation[], options: PrivateOptions): Promise<void> {
+    if (options[outcome] === undefined) {
+      throw new TypeError('A chained batch takes no conditions: use batch([...]), put or del')
+    }
+    const { writer } = this.#ready
+    const durability = durabilityOf(options)
+    const pack = packOperations
+    deliver(options, await writer.batch((batch) => pack(batch, operations), durability, writeFlagsOf(options), true))
+  }
+
+  async _clear(options: EncodedRange & PrivateOptions & { limit: number; reverse: boolean }): Promise<void> {
+    const opened = this.#ready
+    const durability = durabilityOf(options)
+    const flags = writeFlagsOf(options)
+    if (options.limit === -1 && options.snapshot == null) {
+      await opened.writer.batch((batch) => batch.addDeleteRange(writeRange(options)), durability, flags, false)
+      return
+    }
+    // The records that are deleted are those that are there after the writes called before.
+    await opened.writer.drain()
+    const snapshot = snapshotHandle(options.snapshot, opened.handle)
+    await opened.writer.batch((batch) => packDeletes(batch, opened.handle, snapshot, options), durability, flags, false)
+  }
+
+  _sublevel(name: string | string[], options: AbstractSublevelOptions<Any, Any>): Sublevel<Any, Any> {
+    return new Sublevel(this as Any, name as string, options)
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Ranges: from Level's gt, gte, lt and lte to what the addon takes.
+ */
+import { RangeFlag, ScanFlag } from './binding.js'
+import { type Data, writeBound } from './bytes.js'
+
+/** Encoded bounds. Where both are given, gte goes before gt and lte before lt, as in Level. */
+export interface EncodedRange {
+  gt?: Data | undefined
+  gte?: Data | undefined
+  lt?: Data | undefined
+  lte?: Data | undefined
+}
+
+/** A range whose bounds lie in the shared key buffer, lower bound first, until the next call that writes a key. */
+export interface NativeRange {
+  loSize: number
+  hiSize: number
+  flags: number
+}
+
+/** Writes the bounds of a range into the shared key buffer. */
+export function writeRange(range: EncodedRange): NativeRange {
+  let flags = 0
+  let loSize = 0
+  let hiSize = 0
+  const lo = range.gte ?? range.gt
+  if (lo !== undefined && lo !== null) {
+    const bound = writeBound(lo, 0)
+    loSize = bound.size
+    if (bound.isCut || (range.gte ?? null) === null) flags |= RangeFlag.loExclusive
+  }
+  const hi = range.lte ?? range.lt
+  if (hi !== undefined && hi !== null) {
+    const bound = writeBound(hi, loSize)
+    hiSize = bound.size
+    flags |= RangeFlag.hasHi
+    if (bound.isCut || (range.lte ?? null) !== null) flags |= RangeFlag.hiInclusive
+  }
+  return { loSize, hiSize, flags }
+}
+
+/** How a scan goes through its range. */
+export interface ScanMode {
+  reverse?: boolean | undefined
+  keys?: boolean | undefined
+  values?: boolean | undefined
+  unordered?: boolean | undefined
+}
+
+/** The `zkdb_scan_flag` set of a mode. */
+export function scanFlags(mode: ScanMode): number {
+  return (
+    (mode.reverse ? ScanFlag.reverse : 0) |
+    (mode.keys === false ? ScanFlag.noKeys : 0) |
+    (mode.values === false ? ScanFlag.noValues : 0) |
+    (mode.unordered ? ScanFlag.unordered : 0)
+  )
+}

@@ -1,0 +1,200 @@
+/**
+ * Reading the records of a range in chunks: one native call fills a buffer with many records and an array with their
+ * places, then keys and values are taken out of it as strings, Buffers or views.
+ *
+ * Invariants:
+ *  1. Chunks begin small, so that a short scan costs little, and grow to {@link maxChunkSize}.
+ *  2. When Buffers or views are given out, every chunk has memory of its own: they stay valid. With strings alone the
+ *     memory is used again.
+ *  3. Strings of an ASCII chunk are cut from windows of {@link windowSize}: a string that is kept keeps at most its
+ *     window alive, not the chunk.
+ */
+import type { DatabaseHandle } from './batch-writer.js'
+import { binding, Code, checked, lastError, State, shared } from './binding.js'
+import type { Data } from './bytes.js'
+import { type EncodedRange, type ScanMode, scanFlags, writeRange } from './range.js'
+
+/** What keys or values are given as; `none` when they are not wanted. */
+export type Format = 'utf8' | 'buffer' | 'view' | 'none'
+
+const firstRecords = 16
+const firstChunkSize = 4 * 1024
+const maxRecords = 4096
+const maxChunkSize = 256 * 1024
+const growth = 4
+const windowSize = 4 * 1024
+const offsetsPerRecord = 3
+
+/** What a reader reads. */
+export interface ReaderOptions extends EncodedRange, ScanMode {
+  /** Handle of a snapshot, 0 for one of the reader's own. */
+  snapshot: number
+  /** Handle of a transaction, or 0. */
+  transaction: number
+  keyFormat: Format
+  valueFormat: Format
+}
+
+/** A cursor with the chunk that it read last. */
+export class RecordReader {
+  /** Records of the chunk. */
+  count = 0
+  /** The next record of the chunk that is to be given out. */
+  index = 0
+
+  readonly #keyFormat: Format
+  readonly #valueFormat: Format
+  readonly #reusesMemory: boolean
+  /** Keeps the database open as long as somebody reads. */
+  readonly #handle: DatabaseHandle
+  #cursor: number
+  #guard: object | undefined
+  #isDone = false
+  #isAscii = false
+  #nextRecords = firstRecords
+  #nextSize = firstChunkSize
+  #chunk: Buffer = Buffer.alloc(0)
+  #offsets = new Uint32Array(0)
+  #text = ''
+  #textStart = 0
+  #textEnd = 0
+
+  /** @throws ZKDB_CLOSED, ZKDB_SNAPSHOT_EXPIRED, and every error of reading */
+  constructor(handle: DatabaseHandle, options: ReaderOptions) {
+    this.#handle = handle
+    this.#keyFormat = options.keyFormat
+    this.#valueFormat = options.valueFormat
+    this.#reusesMemory = isText(options.keyFormat) && isText(options.valueFormat)
+    const { loSize, hiSize, flags } = writeRange(options)
+    const { snapshot, transaction } = options
+    this.#cursor = checked(
+      binding.cursorOpen(handle.id, snapshot, transaction, loSize, hiSize, flags, scanFlags(options))
+    )
+  }
+
+  /** Whether the cursor is closed: by {@link close}, or because the range is exhausted. */
+  get isClosed(): boolean {
+    return this.#cursor === 0
+  }
+
+  /** Closes the cursor when this reader is collected. For readers that nobody is obliged to close. */
+  protect(): void {
+    if (this.#cursor !== 0) this.#guard ??= binding.guard(this.#cursor)
+  }
+
+  /**
+   * Reads the next chunk, of at most `limit` records. False when there is none.
+   *
+   * @throws ZKDB_CORRUPT, ZKDB_SNAPSHOT_EXPIRED, ZKDB_CLOSED, ZKDB_IO
+   */
+  fill(limit: number): boolean {
+    this.index = 0
+    this.count = 0
+    if (this.#isDone || limit <= 0) return false
+    const wanted = Math.min(limit, limit < maxRecords && limit > this.#nextRecords ? limit : this.#nextRecords)
+    this.count = this.#read(wanted)
+    this.#isAscii = shared.state[State.ascii] === 1
+    this.#isDone = shared.state[State.done] === 1
+    this.#textEnd = 0
+    this.#nextRecords = Math.min(this.#nextRecords * growth, maxRecords)
+    this.#nextSize = Math.min(this.#nextSize * growth, maxChunkSize)
+    return this.count > 0
+  }
+
+  /** Reads into a buffer that is large enough for at least one record. */
+  #read(wanted: number): number {
+    this.#prepare(wanted)
+    let count = binding.cursorNext(this.#cursor, this.#chunk, this.#offsets, wanted)
+    if (count === Code.bufferTooSmall) {
+      this.#chunk = Buffer.allocUnsafeSlow(shared.state[State.needed]!)
+      count = binding.cursorNext(this.#cursor, this.#chunk, this.#offsets, wanted)
+    }
+    if (count < 0) throw lastError()
+    return count
+  }
+
+  #prepare(wanted: number): void {
+    // A limit that is known makes the first chunk fit it: about as many bytes a record as the defaults foresee.
+    const size = Math.min(Math.max(this.#nextSize, wanted * (firstChunkSize / firstRecords)), maxChunkSize)
+    if (!this.#reusesMemory || this.#chunk.length < size || this.#chunk.length > maxChunkSize) {
+      this.#chunk = Buffer.allocUnsafeSlow(size)
+    }
+    if (this.#offsets.length < wanted * offsetsPerRecord) this.#offsets = new Uint32Array(wanted * offsetsPerRecord)
+  }
+
+  /** The key of record `i` of the chunk, in the reader's format; undefined when keys are not wanted. */
+  key(i: number): Data | undefined {
+    const at = i * offsetsPerRecord
+    return this.#take(this.#keyFormat, this.#offsets[at]!, this.#offsets[at + 1]!)
+  }
+
+  /** The value of record `i` of the chunk, in the reader's format; undefined when values are not wanted. */
+  value(i: number): Data | undefined {
+    const at = i * offsetsPerRecord
+    return this.#take(this.#valueFormat, this.#offsets[at + 1]!, this.#offsets[at + 2]!)
+  }
+
+  #take(format: Format, start: number, end: number): Data | undefined {
+    switch (format) {
+      case 'utf8':
+        return this.#isAscii ? this.#ascii(start, end) : this.#chunk.toString('utf8', start, end)
+      case 'view':
+        return new Uint8Array(this.#chunk.buffer, this.#chunk.byteOffset + start, end - start)
+      case 'buffer':
+        return Buffer.from(this.#chunk.buffer, this.#chunk.byteOffset + start, end - start)
+      default:
+        return undefined
+    }
+  }
+
+  #ascii(start: number, end: number): string {
+    if (end > this.#textEnd || start < this.#textStart || this.#textEnd === 0) {
+      if (end - start > windowSize) return this.#chunk.toString('latin1', start, end)
+      this.#textStart = start
+      this.#textEnd = Math.min(start + windowSize, this.#chunk.length)
+      this.#text = this.#chunk.toString('latin1', start, this.#textEnd)
+    }
+    return this.#text.substring(start - this.#textStart, end - this.#textStart)
+  }
+
+  /** Moves to the first record at or after the key in the shared key buffer, in the reader's direction. */
+  seek(keySize: number): void {
+    if (this.#cursor === 0) return
+    checked(binding.cursorSeek(this.#cursor, keySize))
+    this.#isDone = false
+    this.index = 0
+    this.count = 0
+    this.#nextRecords = firstRecords
+    this.#nextSize = firstChunkSize
+  }
+
+  /** Whether the last chunk was the last one of the range. */
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
+  /** Closes the cursor and forgets the chunk. May be called again. */
+  close(): void {
+    this.closeCursor()
+    this.index = 0
+    this.count = 0
+  }
+
+  /** Closes the cursor; the chunk can still be read. */
+  closeCursor(): void {
+    if (this.#cursor === 0) return
+    // A database that was closed meanwhile has closed the cursor: then this answers a code, which says nothing new.
+    binding.cursorClose(this.#cursor)
+    this.#cursor = 0
+    this.#isDone = true
+  }
+
+  /** Keeps the database from being collected while somebody reads. */
+  get handle(): DatabaseHandle {
+    return this.#handle
+  }
+}
+
+function isText(format: Format): boolean {
+  return format === 'utf8' || format === 'none'
+}
