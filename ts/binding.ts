@@ -208,24 +208,51 @@ const keyBufferSize = 5 * (limits.maxKeySize + 1)
 /** Values up to this size go through the shared buffer, bigger ones through a buffer of their own. */
 const valueBufferSize = 1 << 20
 
-/** The memory that the addon knows. Replaced as a whole, never grown. */
-export const shared = {
-  keys: Buffer.alloc(0),
-  values: Buffer.alloc(0),
-  state: new Float64Array(stateSize)
+/** Views of `getFast` up to this size are made once. */
+export const cachedViewSize = 4096
+
+/** The memory that the addon knows. */
+interface Shared {
+  /** Never given out. */
+  keys: Buffer
+  /** What `getFast` gives is a view on it. */
+  values: Buffer
+  /** Views on `values`, by size. */
+  views: (Buffer | undefined)[]
+  state: Float64Array
+}
+
+const sharedKey = Symbol.for('zkdb shared memory')
+
+function sharedMemory(): Shared {
+  const holder = binding as { [sharedKey]?: Shared }
+  holder[sharedKey] ??= {
+    keys: Buffer.allocUnsafeSlow(keyBufferSize),
+    values: Buffer.alloc(0),
+    views: [],
+    state: new Float64Array(stateSize)
+  }
+  return holder[sharedKey]
 }
 
 /**
- * Makes and registers the shared buffers. Needed again when somebody detached one by transferring the memory of a
- * `getFast` result to another thread: then its length is 0, which callers check before each native call.
+ * The memory that the addon knows. A thread has one addon and one such memory, though a program may load this package
+ * in both module formats.
+ */
+export const shared: Shared = sharedMemory()
+
+/**
+ * Makes the shared value buffer and registers the shared memory. Needed again when somebody detached the buffer by
+ * transferring the memory of a `getFast` result to another thread: then its length is 0, which callers check before
+ * each native call that fills it.
  */
 export function registerShared(): void {
-  shared.keys = Buffer.allocUnsafeSlow(keyBufferSize)
   shared.values = Buffer.allocUnsafeSlow(valueBufferSize)
+  shared.views = new Array<Buffer | undefined>(cachedViewSize + 1).fill(undefined)
   binding.registerBuffers(shared.keys, shared.values, shared.state)
 }
 
-registerShared()
+if (shared.values.length === 0) registerShared()
 
 /** The error of the last native call that answered a negative number. */
 export function lastError(): ZkdbError {

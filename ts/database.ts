@@ -2,6 +2,8 @@
  * `Database`: Level's database with the calls that zkdb adds: synchronous twins, bulk reads, scans, transactions,
  * figures and operations. `open` and `openSync` open one.
  */
+
+import type { WriteResult } from './batch-writer.js'
 import { binding, checked, lastError, Operation } from './binding.js'
 import { type Data, typeName, writeKey } from './bytes.js'
 import { decode, type Encoding, encodeKey } from './codec.js'
@@ -23,7 +25,6 @@ import { readFast, readHas, readMany } from './point-reads.js'
 import { Scan, type ScanOptions } from './scan.js'
 import { openSnapshotHandle } from './snapshot.js'
 import { SyncCalls } from './sync-calls.js'
-import type { WriteResult } from './batch-writer.js'
 import { assertFunction, runTransaction, Transaction } from './transaction.js'
 import type {
   BatchOperation,

@@ -85,6 +85,8 @@ export const openedHandle: unique symbol = Symbol('zkdb opened handle')
 export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Array, K, V> {
   readonly #location: string
   #opened: Opened | undefined
+  /** Opened by `openSync` in this turn of the event loop: abstract-level does not know yet. */
+  #isEarly = false
 
   /**
    * @param location - a configuration file or a directory, or options with `path`.
@@ -98,7 +100,9 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
     const { [openedHandle]: opened, path: _, ...forward } = all as Any
     super(manifest as Any, forward)
     this.#location = path
-    if (opened !== undefined) this.#opened = new Opened(opened as number)
+    if (opened === undefined) return
+    this.#opened = new Opened(opened as number)
+    this.#isEarly = true
   }
 
   /** The path that the database was made with. */
@@ -109,12 +113,21 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
   // ---- opening and closing
 
   async _open(options: object): Promise<void> {
-    if (this.#opened !== undefined) return
+    if (this.#isEarly) {
+      this.#isEarly = false
+      return
+    }
     const promise = binding.open(this.#location, nativeOptions(options))
     if (typeof promise === 'number') throw lastError()
     const result = await promise
     if (result.code !== 0) throw errorFrom(result)
     this.#opened = new Opened(checked(result.handle))
+  }
+
+  /** Closes the database, when what is under way is done. */
+  override close(): Promise<void> {
+    // abstract-level has to know that it is open before it closes it.
+    return this.#isEarly ? this.open().then(() => super.close()) : super.close()
   }
 
   async _close(): Promise<void> {
@@ -152,7 +165,6 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
 
   override getSync(key: Any, options?: Any): Any {
     if (this.status === 'open' || this.#opened === undefined) return super.getSync(key, options)
-    // Opened by openSync in this turn of the event loop: abstract-level does not know yet.
     const { handle } = this._opened()
     const encoding = this._source.valueEncoding(options?.valueEncoding)
     const size = writeKey(encodeKey(this._source.keyEncoding(options?.keyEncoding), key))
@@ -307,6 +319,16 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
     await opened.writer.drain()
     const snapshot = snapshotHandle(options.snapshot, opened.handle)
     await opened.writer.batch((batch) => packDeletes(batch, opened.handle, snapshot, options), durability, flags, false)
+  }
+
+  /** A section of the database with keys, encodings and events of its own. */
+  override sublevel(name: string | string[]): Sublevel
+  override sublevel<Key = string, Value = string>(
+    name: string | string[],
+    options: AbstractSublevelOptions<Key, Value>
+  ): Sublevel<Key, Value>
+  override sublevel(name: string | string[], options?: Any): Any {
+    return super.sublevel(name, options)
   }
 
   _sublevel(name: string | string[], options: AbstractSublevelOptions<Any, Any>): Sublevel<Any, Any> {

@@ -2,21 +2,15 @@
  * Point reads. The key is in the shared key buffer; what comes back is a string made by the addon, a copy, or for
  * `getFast` a view on the shared value buffer.
  */
-import { binding, Code, checked, lastError, limits, registerShared, State, shared } from './binding.js'
+import { binding, Code, cachedViewSize, checked, lastError, limits, registerShared, State, shared } from './binding.js'
 import { type Data, keyTooLarge, viewOf, writeText } from './bytes.js'
 
 /** What a value is given as. */
 export type ValueFormat = 'utf8' | 'buffer' | 'view'
 
-/** Views up to this size are made once. */
-const cachedViewSize = 4096
-let views: (Buffer | undefined)[] = new Array<Buffer | undefined>(cachedViewSize + 1).fill(undefined)
-
-/** Registers new buffers when somebody detached the old ones by way of a `getFast` view. */
-function assertShared(): void {
-  if (shared.values.length !== 0) return
-  registerShared()
-  views = new Array<Buffer | undefined>(cachedViewSize + 1).fill(undefined)
+/** Registers a new buffer when somebody detached the old one by way of a `getFast` view. */
+export function assertShared(): void {
+  if (shared.values.length === 0) registerShared()
 }
 
 /**
@@ -47,10 +41,10 @@ export function readFast(db: number, keySize: number): Buffer | undefined {
   const size = binding.get(db, keySize)
   if (size < 0) return readRest(db, 0, keySize, size)
   if (size > cachedViewSize) return shared.values.subarray(0, size)
-  const view = views[size]
+  const view = shared.views[size]
   if (view !== undefined) return view
   const made = shared.values.subarray(0, size)
-  views[size] = made
+  shared.views[size] = made
   return made
 }
 

@@ -6,7 +6,7 @@ import { binding, Code, checked, State, shared } from './binding.js'
 import type { Data } from './bytes.js'
 import { decode, type Encoding, type EncodingOption, type EncodingSource, isNative } from './codec.js'
 import { scanFlags, writeRange } from './range.js'
-import { type Format, RecordReader, type ReaderOptions } from './record-reader.js'
+import { type Format, type ReaderOptions, RecordReader } from './record-reader.js'
 import { type Snapshot, snapshotHandle } from './snapshot.js'
 
 /** What `scanSync` goes through, and how. */

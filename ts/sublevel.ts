@@ -50,6 +50,16 @@ export class Sublevel<K = string, V = string> extends AbstractSublevel<Any, Uint
     )
   }
 
+  /** A section of the database with keys, encodings and events of its own. */
+  override sublevel(name: string | string[]): Sublevel
+  override sublevel<Key = string, Value = string>(
+    name: string | string[],
+    options: AbstractSublevelOptions<Key, Value>
+  ): Sublevel<Key, Value>
+  override sublevel(name: string | string[], options?: Any): Any {
+    return super.sublevel(name, options)
+  }
+
   _sublevel(name: string | string[], options: AbstractSublevelOptions<Any, Any>): Sublevel<Any, Any> {
     return new Sublevel(this, name as string, options)
   }

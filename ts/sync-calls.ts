@@ -67,26 +67,29 @@ export class SyncCalls {
   }
 
   put(key: unknown, value: unknown, options: Options): WriteResult | undefined {
+    const opened = this.#begin()
     assertOptions(options)
-    return this.#write([{ ...options, type: 'put', key, value }], options)
+    return this.#write(opened, [{ ...options, type: 'put', key, value }], options ?? {})
   }
 
   del(key: unknown, options: Options): WriteResult | undefined {
+    const opened = this.#begin()
     assertOptions(options)
-    return this.#write([{ ...options, type: 'del', key }], options)
+    return this.#write(opened, [{ ...options, type: 'del', key }], options ?? {})
   }
 
   batch(operations: Operation[], options: Options): WriteResult | undefined {
+    const opened = this.#begin()
     assertOptions(options)
     if (!Array.isArray(operations)) {
       throw new TypeError(`The operations must be an array, received ${typeName(operations)}`)
     }
-    return this.#write(operations, options ?? {})
+    return this.#write(opened, operations, options ?? {})
   }
 
   clear(options: Range): void {
-    assertOptions(options)
     const { sync, handle } = this.#begin()
+    assertOptions(options)
     const given: Range = options ?? {}
     const { limit, snapshot } = given
     const range = this.#range(given)
@@ -125,8 +128,7 @@ export class SyncCalls {
     return opened
   }
 
-  #write(operations: readonly Operation[], options: Options): WriteResult | undefined {
-    const { sync } = this.#begin()
+  #write({ sync }: Opened, operations: readonly Operation[], options: Options): WriteResult | undefined {
     const events = this.#db.listenerCount('write') > 0 ? ([] as object[]) : undefined
     let isConditional = false
     const result = sync.write(

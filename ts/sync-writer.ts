@@ -23,7 +23,8 @@ function identityOf(handle: DatabaseHandle): string {
 export class SyncWriter {
   readonly #handle: DatabaseHandle
   readonly #queue: BatchWriter
-  readonly #batch = new BatchBuffer()
+  /** Kept for the next write; away while a write packs, because an encoding may write in the middle of it. */
+  #spare: BatchBuffer | undefined = new BatchBuffer()
 
   constructor(handle: DatabaseHandle, queue: BatchWriter) {
     this.#handle = handle
@@ -33,13 +34,18 @@ export class SyncWriter {
   /** Writes the operations that `pack` adds, all or nothing. */
   write(pack: (batch: BatchBuffer) => void, durability: number, flags: number): WriteResult {
     this.#assertFree()
-    const batch = this.#batch
-    batch.reset()
-    pack(batch)
-    this.drain()
-    if (batch.size === 0) return { applied: true, sequence: 0, existed: 0 }
-    checked(binding.write(this.#handle.id, batch.buffer, batch.size, durability, flags))
-    return resultFromState()
+    const batch = this.#spare ?? new BatchBuffer()
+    this.#spare = undefined
+    try {
+      batch.reset()
+      pack(batch)
+      this.drain()
+      if (batch.size === 0) return { applied: true, sequence: 0, existed: 0 }
+      checked(binding.write(this.#handle.id, batch.buffer, batch.size, durability, flags))
+      return resultFromState()
+    } finally {
+      this.#spare = batch
+    }
   }
 
   /** Writes what waits to be written asynchronously. */

@@ -5,8 +5,9 @@ import { BatchBuffer } from './batch-buffer.js'
 import { type DatabaseHandle, resultFromState, type WriteResult } from './batch-writer.js'
 import { binding, Code, checked, lastError, Op, State, shared } from './binding.js'
 import { type Data, typeName, writeKey } from './bytes.js'
-import { decode, encodeKey, encodeValue, type EncodingOption, type EncodingSource } from './codec.js'
+import { decode, type EncodingOption, type EncodingSource, encodeKey, encodeValue } from './codec.js'
 import { ZkdbError } from './errors.js'
+import { assertShared } from './point-reads.js'
 import { Scan, type ScanOptions } from './scan.js'
 import {
   type Conditions,
@@ -110,6 +111,7 @@ export class Transaction<K = string, V = string> {
   /** The value in the shared buffer or one of its own, valid until the next call. */
   #read(key: K, options: EncodingOptions): Buffer | undefined {
     const size = writeKey(this.#key(key, options))
+    assertShared()
     let buffer = shared.values
     let result = binding.txnGet(this.#id, size, buffer)
     if (result === Code.bufferTooSmall) {

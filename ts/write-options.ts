@@ -4,7 +4,7 @@
 import { Op, WriteFlag } from './binding.js'
 import type { Data } from './bytes.js'
 import { typeName } from './bytes.js'
-import { encodeValue, type EncodingOption, type EncodingSource } from './codec.js'
+import { type EncodingOption, type EncodingSource, encodeValue } from './codec.js'
 
 /**
  * What an acknowledged write survives.

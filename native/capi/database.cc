@@ -173,7 +173,7 @@ zkdb_code zkdb_snapshot_open(zkdb_db* db, zkdb_snapshot** out, zkdb_error* err) 
   return Guarded(err, [&] {
     if (db->engine->closed()) return Closed(err);
     auto snapshot = std::make_unique<zkdb_snapshot>();
-    snapshot->snapshot = std::make_unique<zkdb::Snapshot>(db->engine);
+    snapshot->snapshot = std::make_shared<zkdb::Snapshot>(db->engine);
     *out = snapshot.release();
     return ZKDB_OK;
   });

@@ -24,7 +24,7 @@ struct zkdb_db {
 };
 
 struct zkdb_snapshot {
-  std::unique_ptr<zkdb::Snapshot> snapshot;
+  std::shared_ptr<zkdb::Snapshot> snapshot;  // shared with the cursors that read it
 };
 
 struct zkdb_txn {

@@ -1,2 +1,104 @@
+// Backup: a snapshot of every partition is written as a new database of the same shape, while this one is in use.
+#include <array>
+
+#include "core/base/coding.h"
 #include "core/engine/engine.h"
-namespace zkdb { Status Engine::Backup(const std::string&, const Progress&) { return Status::Invalid("x"); } }
+#include "core/engine/scan.h"
+#include "core/partition/values.h"
+
+namespace zkdb {
+namespace {
+
+constexpr size_t kChunk = 1u << 20;  // bytes of records read and written at a time
+
+// The configuration without its places: every directory of the copy lies in the folder of its file.
+std::string WithoutDirectories(const std::string& text) {
+  constexpr std::array<std::string_view, 4> kPlaces = {"DefaultHomeDir", "DefaultTransactLogDir", "HomeDir", "TransactLogDir"};
+  std::string out;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    const std::string_view name = TrimBlanks(line.substr(0, line.find('=')));
+    bool place = false;
+    for (std::string_view p : kPlaces) place |= EqualIgnoringCase(name, p);
+    if (!place) out.append(line).push_back('\n');
+    begin = end + 1;
+  }
+  return out;
+}
+
+Status WriteConfig(Env* env, const std::string& from, const std::string& to) {
+  std::string text;
+  ZKDB_RETURN_IF_ERROR(env->ReadFile(from, 4u << 20, &text));
+  std::unique_ptr<File> file;
+  ZKDB_RETURN_IF_ERROR(env->Open(to, OpenMode::kCreateExclusive, &file));
+  ZKDB_RETURN_IF_ERROR(file->Write(0, WithoutDirectories(text)));
+  return file->Sync();
+}
+
+// Packed records (zkdb_cursor_next) as puts (zkdb.h).
+Slice MakePuts(const std::vector<uint8_t>& records, uint32_t count, std::vector<uint8_t>* batch) {
+  const uint8_t* from = records.data();
+  batch->resize(records.size());
+  uint8_t* to = batch->data();
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t key_size = Load32(from);
+    const uint32_t value_size = Load32(from + 4);
+    to[0] = ZKDB_OP_PUT;
+    to[1] = 0;
+    Store16(to + 2, static_cast<uint16_t>(key_size));
+    Store32(to + 4, value_size);
+    std::memcpy(to + ZKDB_OP_HEADER_SIZE, from + 8, size_t{key_size} + value_size);
+    from += 8 + size_t{key_size} + value_size;
+    to += ZKDB_OP_HEADER_SIZE + size_t{key_size} + value_size;
+  }
+  return {batch->data(), static_cast<size_t>(to - batch->data())};
+}
+
+Status CopyRecords(DatabaseScan* scan, Engine* to, uint64_t total, const Progress& progress) {
+  std::vector<uint8_t> records(kChunk);
+  std::vector<uint8_t> batch;
+  uint64_t copied = 0;
+  for (bool done = false; !done;) {
+    size_t used = 0;
+    uint32_t count = 0;
+    bool too_small = false;
+    ZKDB_RETURN_IF_ERROR(scan->Pack(records.data(), records.size(), UINT32_MAX, &used, &count, &done, &too_small));
+    if (too_small) {
+      records.resize(used);
+      continue;
+    }
+    WriteResult result;
+    ZKDB_RETURN_IF_ERROR(to->Write(MakePuts(records, count, &batch), ZKDB_DURABILITY_NONE, true, &result));
+    copied += count;
+    if (progress && !progress(copied, total)) return {ZKDB_ABORTED, "the backup was stopped; what it wrote is incomplete"};
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status Engine::Backup(const std::string& directory, const Progress& progress) {
+  if (closed()) return ClosedStatus();
+  ZKDB_RETURN_IF_ERROR(env_->CreateDirectory(directory));
+  std::vector<std::string> names;
+  ZKDB_RETURN_IF_ERROR(env_->List(directory, &names));
+  if (!names.empty()) return {ZKDB_EXISTS, directory + ": a backup needs an empty directory, but '" + names.front() + "' is there"};
+  const std::string config = directory + "/zkdb.conf";
+  ZKDB_RETURN_IF_ERROR(WriteConfig(env_, config_.file, config));
+  uint64_t total = 0;
+  for (auto& p : partitions_) total += p->records;
+  std::unique_ptr<DatabaseScan> scan;
+  ScanOptions options;
+  options.unordered = true;
+  ZKDB_RETURN_IF_ERROR(DatabaseScan::Open(std::make_shared<Snapshot>(shared_from_this()), KeyRange{Slice("", 0), Slice("", 0)}, options, &scan));
+  std::shared_ptr<Engine> copy;
+  ZKDB_RETURN_IF_ERROR(Open(env_, config, EngineOptions{}, &copy));
+  const Status copied = CopyRecords(scan.get(), copy.get(), total, progress);
+  const Status closed = copy->Close();
+  ZKDB_RETURN_IF_ERROR(copied);
+  ZKDB_RETURN_IF_ERROR(closed);
+  return env_->SyncDirectory(directory);
+}
+
+}  // namespace zkdb

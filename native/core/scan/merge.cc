@@ -35,6 +35,7 @@ Status RangeScan::Seek(Slice key) {
   for (auto& stream : streams_) stream->Reset();
   current_ = 0;
   merge_open_ = false;
+  failed_ = Status::Ok();
   return Status::Ok();
 }
 
@@ -48,7 +49,8 @@ Status RangeScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, s
   *count = 0;
   *too_small = false;
   const bool serial = streams_.size() < 2 || bounds_.options.unordered;
-  ZKDB_RETURN_IF_ERROR(serial ? PackSerial(&out, done) : PackMerged(&out, done));
+  if (failed_.ok()) failed_ = serial ? PackSerial(&out, done) : PackMerged(&out, done);
+  if (!failed_.ok() && out.count == 0) return failed_;
   *count = out.count;
   *too_small = out.count == 0 && out.refused != 0;
   *used = *too_small ? out.refused : out.used;

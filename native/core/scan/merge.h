@@ -27,7 +27,7 @@ class RangeScan {
   // Packs up to `max_records` records, each as u32 key size, u32 value size, key, value (little-endian, unaligned; a part
   // that ScanOptions leaves out has size 0). Sets *used (bytes), *count (records) and *done (the range is exhausted).
   // *too_small: not even the next record fits; *used is then the size it needs, and nothing moved.
-  // ZKDB_CORRUPT names file and page; the scan may be tried again from a later key with Seek.
+  // ZKDB_CORRUPT names file and page. Records before the damage are handed out first, and the failure stays until Seek.
   Status Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count, bool* done,
               bool* too_small);
 
@@ -53,6 +53,7 @@ class RangeScan {
   ScanBounds bounds_;
   std::vector<std::unique_ptr<SourceStream>> streams_;
   uint64_t generation_ = 0;  // of Pack calls
+  Status failed_;
 
   uint32_t current_ = 0;     // serial: the source being read
   bool merge_open_ = false;  // merged: the tree below is built

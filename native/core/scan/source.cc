@@ -2,15 +2,20 @@
 
 #include <algorithm>
 
+#include "core/btree/overflow.h"
+
 namespace zkdb {
 namespace {
 
 constexpr uint32_t kCellsAhead = 6;  // records between the prefetch of a cell and its use
 
+constexpr size_t kLeastKeyBuffer = 64;
+
+// The first eight of a key's bytes as a number that orders like them, padded with zeros. Eight are there to be read.
 uint64_t Head8(const uint8_t* key, uint32_t size) {
-  uint8_t bytes[8] = {};
-  std::memcpy(bytes, key, std::min(size, 8u));
-  return __builtin_bswap64(Load64(bytes));
+  const uint64_t head = __builtin_bswap64(Load64(key));
+  if (size >= 8) return head;
+  return size == 0 ? 0 : head & (UINT64_MAX << (64 - 8 * size));
 }
 
 }  // namespace
@@ -114,16 +119,14 @@ Status SourceStream::PackRun(PackBuffer* out, uint32_t limit) {
   return o.no_values ? PackLoop<true, false>(out, limit) : PackLoop<true, true>(out, limit);
 }
 
-// A record with an overflowing part.
-Status SourceStream::PackSlow(const Slot& s, uint32_t index, uint32_t key_size, uint32_t value_size, uint8_t* to) {
+// A record with an overflowing part; sizes are 0 for parts that are left out.
+Status SourceStream::PackOverflowing(const Slot& s, uint32_t key_size, uint32_t value_size, uint8_t* to) {
   const PageView leaf = cursor_.leaf();
   if (key_size != 0) {
-    std::string key;
-    ZKDB_RETURN_IF_ERROR(LoadKey(space_, leaf, index, &key));
-    std::memcpy(to, key.data(), key.size());
+    leaf.CopyKey(s, to);
+    if (PageView::KeyOverflows(s)) ZKDB_RETURN_IF_ERROR(ReadOverflow(space_, leaf.key_rest(s), to + leaf.in_page_key_size(s)));
   }
-  if (value_size == 0) return Status::Ok();
-  return PageView::ValueOverflows(s) || value_size != 0 ? CopyValue(space_, leaf, index, to + key_size) : Status::Ok();
+  return value_size == 0 ? Status::Ok() : CopyValue(space_, leaf, at_, to + key_size);
 }
 
 template <bool kKeys, bool kValues>
@@ -150,7 +153,7 @@ Status SourceStream::PackLoop(PackBuffer* out, uint32_t limit) {
     Store32(to + 4, value_size);
     to += PackBuffer::kRecordHead;
     if ((s.meta & (kSlotKeyOverflow | kSlotValueOverflow)) != 0) [[unlikely]] {
-      ZKDB_RETURN_IF_ERROR(PackSlow(s, at_, key_size, value_size, to));
+      ZKDB_RETURN_IF_ERROR(PackOverflowing(s, key_size, value_size, to));
     } else {
       if (kKeys) leaf.CopyKey(s, to);
       if (kValues && value_size != 0) std::memcpy(to + key_size, leaf.after_tail(s), value_size);
@@ -170,8 +173,8 @@ uint64_t SourceStream::TakeKey() {
   const Slot& s = leaf.slot(at_);
   key_size_ = leaf.in_page_key_size(s);
   key_overflows_ = PageView::KeyOverflows(s);
-  if (key_.size() < key_size_) key_.resize(std::max<size_t>(64, 2 * size_t{key_size_}));
-  if (key_size_ != 0) leaf.CopyKey(s, key_.data());
+  if (key_.size() < std::max<size_t>(8, key_size_)) key_.resize(std::max<size_t>(kLeastKeyBuffer, 2 * size_t{key_size_}));
+  leaf.CopyKey(s, key_.data());
   return Head8(key_.data(), key_size_);
 }
 

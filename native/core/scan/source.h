@@ -88,7 +88,7 @@ class SourceStream {
   Status SetStretch(uint32_t from);
   template <bool kKeys, bool kValues>
   Status PackLoop(PackBuffer* out, uint32_t limit);
-  Status PackSlow(const Slot& s, uint32_t index, uint32_t key_size, uint32_t value_size, uint8_t* to);
+  Status PackOverflowing(const Slot& s, uint32_t key_size, uint32_t value_size, uint8_t* to);
   void PrefetchStretch() const;
 
   PageSpace* space_;

@@ -1,0 +1,123 @@
+// One page: searching, changing in place, building, and refusing bytes that are no page.
+#include "core/btree/page.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/btree/tree_test_util.h"
+
+namespace zkdb::test {
+namespace {
+
+struct TestPage {
+  explicit TestPage(uint32_t size = 4096) : page_size(size), bytes(size) {}
+  PageEditor editor() { return {bytes.data(), page_size}; }
+  PageView view() const { return PageView(bytes.data()); }
+  void Build(const std::vector<std::string>& keys, const std::string& value) {
+    std::vector<Entry> entries;
+    for (const std::string& key : keys) entries.push_back(MakeEntry(key, value));
+    const uint32_t prefix = PageBuilder::CommonPrefixOf(entries.data(), entries.size(), true);
+    PageBuilder::Build(bytes.data(), page_size, PageRef{5, 1}, 0, prefix, entries.data(), entries.size());
+  }
+  static Entry MakeEntry(const std::string& key, const std::string& value) {
+    Entry e;
+    e.key = key;
+    e.cell_head = value.size();
+    e.rest = value;
+    return e;
+  }
+  std::string KeyAt(uint32_t i) const {
+    std::string key(view().in_page_key_size(view().slot(i)), '\0');
+    view().CopyKey(view().slot(i), reinterpret_cast<uint8_t*>(key.data()));
+    return key;
+  }
+  uint32_t page_size;
+  std::vector<uint8_t> bytes;
+};
+
+}  // namespace
+
+TEST(a_page_search_finds_every_key_and_the_place_of_every_other) {
+  Random random(Seed(51));
+  for (int round = 0; round < 200; ++round) {
+    KeySource source(static_cast<KeyShape>(random.Below(4)), &random);
+    std::set<std::string> keys;
+    for (uint64_t n = 1 + random.Below(25); n > 0; --n) keys.insert(source.Next().substr(0, 256));
+    TestPage page(65536);
+    const std::vector<std::string> sorted(keys.begin(), keys.end());
+    page.Build(sorted, "v");
+    EXPECT(VerifyPageStructure(page.bytes.data(), page.page_size, 100) == nullptr);
+    for (uint32_t i = 0; i < sorted.size(); ++i) EXPECT_EQ(page.KeyAt(i), sorted[i]);
+    for (int i = 0; i < 50; ++i) {
+      const std::string probe = random.OneIn(2) ? sorted[random.Below(sorted.size())] : source.Next().substr(0, 256);
+      const Position p = SearchPage(page.view(), 0, probe, MaxInlineKey(page.page_size));
+      const auto expected = std::lower_bound(sorted.begin(), sorted.end(), probe);
+      EXPECT_EQ(p.index, static_cast<uint32_t>(expected - sorted.begin()));
+      EXPECT_EQ(p.exact, expected != sorted.end() && *expected == probe);
+    }
+  }
+}
+
+TEST(a_page_changed_in_place_equals_a_map) {
+  Random random(Seed(52));
+  TestPage page;
+  page.Build({"key"}, "");
+  Model model{{"key", ""}};
+  for (int step = 0; step < 20000; ++step) {
+    const std::string key = "k" + std::to_string(random.Below(150)) + std::string(random.Below(3), '\0');
+    const Position p = SearchPage(page.view(), 0, key, 256);
+    EXPECT_EQ(p.exact, model.count(key) == 1);
+    const std::string value = random.Bytes(random.Below(120));
+    if (p.exact && random.OneIn(3) && page.editor().OverwriteValue(p.index, value)) {
+      model[key] = value;
+    } else if (p.exact) {
+      page.editor().Remove(p.index);
+      model.erase(key);
+    } else if (page.editor().Insert(p.index, TestPage::MakeEntry(key, value))) {
+      model[key] = value;
+    } else {
+      const uint32_t half = page.view().count() / 2;
+      for (uint32_t i = 0; i < half; ++i) model.erase(page.KeyAt(i));
+      page.editor().RemoveRange(0, half);
+    }
+    ASSERT_EQ(page.view().count(), model.size());
+    if (step % 100 != 0) continue;
+    EXPECT(VerifyPageStructure(page.bytes.data(), page.page_size, 100) == nullptr);
+    uint32_t i = 0;
+    for (const auto& [k, v] : model) {
+      EXPECT_EQ(page.KeyAt(i), k);
+      EXPECT_EQ(page.view().inline_value(page.view().slot(i++)).ToString(), v);
+    }
+  }
+}
+
+TEST(an_insert_that_does_not_fit_leaves_the_page_as_it_was) {
+  TestPage page;
+  page.Build({"abc1", "abc2"}, std::string(1500, 'v'));
+  const std::vector<uint8_t> before = page.bytes;
+  EXPECT(!page.editor().Insert(2, TestPage::MakeEntry("abc3", std::string(1500, 'w'))));
+  EXPECT(!page.editor().Insert(2, TestPage::MakeEntry("b", "short")));
+  EXPECT(page.bytes == before);
+}
+
+TEST(the_structure_check_survives_random_bytes) {
+  Random random(Seed(53));
+  for (int round = 0; round < 3000; ++round) {
+    TestPage page;
+    page.Build({"abc1", "abc2", "abc3", "abd"}, std::string(20, 'v'));
+    for (uint64_t n = 1 + random.Below(6); n > 0; --n) {
+      page.bytes[random.OneIn(4) ? random.Below(4096) : 12 + random.Below(80)] = static_cast<uint8_t>(random.Below(256));
+    }
+    if (VerifyPageStructure(page.bytes.data(), page.page_size, 100) != nullptr) continue;
+    // What passed can be read without leaving the page.
+    if (page.view().header().kind != PageKind::kLeaf) continue;
+    for (uint32_t i = 0; i < page.view().count(); ++i) {
+      const Slot& s = page.view().slot(i);
+      page.KeyAt(i);
+      if (!PageView::ValueOverflows(s)) page.view().inline_value(s).ToString();
+    }
+    SearchPage(page.view(), 0, "abc2", 256);
+  }
+}
+
+}  // namespace zkdb::test
