@@ -15,7 +15,8 @@ export function listOf(path) {
   // Tests, their runner, and what only tests use (test_main.cc, test_util.cc, fault_env.cc).
   if (name.endsWith('_test.cc') || name.startsWith('test_') || name.startsWith('fault_')) return 'tests'
   if (path.startsWith('native/addon/')) return 'addon'
-  if (path.startsWith('native/tool/')) return 'tool'
+  // The rest of native/tool is what zkdb_inspect of zkdb.h calls.
+  if (path === 'native/tool/main.cc') return 'tool'
   return 'core'
 }
 

@@ -120,8 +120,8 @@ const ranks: Record<string, number> = {
   'core/txn': 7,
   'core/scan': 7,
   'core/engine': 8,
-  capi: 9,
-  tool: 10
+  tool: 9,
+  capi: 10
 }
 /** The folders that see the C interface alone, and the ones that each may include. */
 const outside: Record<string, string[]> = { addon: ['include'], net: ['include', 'core/base', 'core/os'] }

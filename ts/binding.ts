@@ -190,7 +190,8 @@ function load(): Binding {
     }
   }
   throw new Error(
-    `The native addon of zkdb could not be loaded on ${process.platform}-${process.arch}. Tried:\n${tried.join('\n')}\n` +
+    `The native addon of zkdb could not be loaded on ${process.platform}-${process.arch}. Tried:\n` +
+      `${tried.join('\n')}\n` +
       `To build it (g++ 12 or clang 14, make, python3): cd ${root} && npm run build:native`,
     { cause: new AggregateError(causes) }
   )

@@ -27,7 +27,8 @@ export interface ZkdbErrorOptions {
  * | `ZKDB_CONFIG` | the configuration is wrong; nothing was touched |
  * | `ZKDB_LOCKED` | another process has the database open |
  * | `ZKDB_EXISTS`, `ZKDB_MISSING` | `errorIfExists` and it is there; `createIfMissing: false` and it is not |
- * | `ZKDB_CORRUPT`, `ZKDB_NOT_ZKDB`, `ZKDB_VERSION`, `ZKDB_SEGMENT_MISSING`, `ZKDB_MISMATCH` | the files are not as they were written |
+ * | `ZKDB_CORRUPT`, `ZKDB_NOT_ZKDB`, `ZKDB_VERSION` | the files are damaged, foreign, or of a newer format |
+ * | `ZKDB_SEGMENT_MISSING`, `ZKDB_MISMATCH` | a file is gone; files of different databases or times lie together |
  * | `ZKDB_IO`, `ZKDB_NO_SPACE`, `ZKDB_NO_MEMORY` | a system call failed; the disk is full; out of memory |
  * | `ZKDB_FAILED` | an earlier write failed: writes are refused until the database is reopened |
  * | `ZKDB_SNAPSHOT_EXPIRED` | the snapshot passed `snapshotLimit` |

@@ -112,7 +112,7 @@ const database = callsOn<LegacyStore>('zkDB', databaseOf)
 
 /** Looks up `key`: `found` becomes 1 and `data` the value, or `found` becomes 0. */
 export const zkDB_Fetch = database.fetch
-/** Creates or modifies: without the permission to overwrite an existing record stays. `existed`: whether it was there. */
+/** Creates or modifies; without the permission to overwrite, an existing record stays. `existed`: it was there. */
 export const zkDB_Update = database.update
 /** Stores a new record. One that exists (`existed` becomes 1) stays as it is. */
 export const zkDB_Store = database.store

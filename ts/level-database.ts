@@ -2,7 +2,12 @@
  * What abstract-level asks of an implementation, over the addon. Reads are inline native calls; asynchronous writes
  * gather in a {@link BatchWriter}. The public additions of zkdb are in database.ts.
  */
-import { AbstractLevel, type AbstractSublevelOptions } from 'abstract-level'
+import {
+  type AbstractBatchOperation,
+  type AbstractChainedBatch,
+  AbstractLevel,
+  type AbstractSublevelOptions
+} from 'abstract-level'
 import { BatchWriter, type DatabaseHandle, type WriteResult } from './batch-writer.js'
 import { binding, checked, lastError } from './binding.js'
 import { type Data, writeKey } from './bytes.js'
@@ -18,8 +23,22 @@ import { type EncodedRange, writeRange } from './range.js'
 import { openSnapshotHandle, Snapshot, snapshotHandle } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { SyncWriter } from './sync-writer.js'
-import type { ConditionalDelOptions, ConditionalPutOptions, DelOptions, PutOptions } from './types.js'
-import { type Conditions, durabilityOf, hasCondition, type WriteOptions, writeFlagsOf } from './write-options.js'
+import type {
+  BatchOperation,
+  BatchOptions,
+  ConditionalDelOptions,
+  ConditionalPutOptions,
+  DelOptions,
+  PutOptions
+} from './types.js'
+import {
+  type Conditions,
+  durabilityOf,
+  hasCondition,
+  type PutConditions,
+  type WriteOptions,
+  writeFlagsOf
+} from './write-options.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: the types of abstract-level leave its private part out
 type Any = any
@@ -56,6 +75,9 @@ const manifest = {
   }
 }
 
+/** Where `openSync` hands a database that it has opened to the constructor. */
+export const openedHandle: unique symbol = Symbol('zkdb opened handle')
+
 /** Options that abstract-level has encoded. */
 interface PrivateOptions extends WriteOptions, Conditions, OutcomeOptions {
   keyEncoding: ValueFormat
@@ -77,9 +99,6 @@ export class Opened {
     this.operations = new Operations(this.handle)
   }
 }
-
-/** Where `openSync` hands a database that it has opened to the constructor. */
-export const openedHandle: unique symbol = Symbol('zkdb opened handle')
 
 /** The part of a database that Level knows. */
 export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Array, K, V> {
@@ -265,6 +284,16 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
    *
    * @throws ZKDB_BATCH_TOO_LARGE, ZKDB_CROSS_PARTITION and those of {@link put}
    */
+  override batch(): AbstractChainedBatch<Any, K, V>
+  override batch(operations: AbstractBatchOperation<Any, K, V>[]): Promise<void>
+  override batch<Key = K, Value = V>(
+    operations: AbstractBatchOperation<Any, Key, Value>[],
+    options: BatchOptions<Key, Value>
+  ): Promise<void>
+  override batch<Key = K, Value = V>(
+    operations: BatchOperation<Key, Value>[],
+    options?: BatchOptions<Key, Value> & PutConditions<Value>
+  ): Promise<WriteResult | undefined>
   override batch(...args: Any[]): Any {
     const [operations, options] = args
     if (args.length === 0) return super.batch()
@@ -275,14 +304,14 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
     )
   }
 
-  async _put(key: Data, value: Data, options: PrivateOptions): Promise<void> {
+  _put(key: Data, value: Data, options: PrivateOptions): Promise<void> {
     const durability = durabilityOf(options)
     const { writer } = this.#ready
     if (options[outcome] === undefined) return writer.put(key, value, durability)
     return this.#alone([{ ...options, type: 'put', key, value }], options)
   }
 
-  async _del(key: Data, options: PrivateOptions): Promise<void> {
+  _del(key: Data, options: PrivateOptions): Promise<void> {
     const durability = durabilityOf(options)
     const { writer } = this.#ready
     if (options[outcome] === undefined) return writer.del(key, durability)

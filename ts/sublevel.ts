@@ -1,18 +1,33 @@
 /**
  * Sublevels, whose writes may have conditions too.
  */
-import { AbstractSublevel, type AbstractSublevelOptions } from 'abstract-level'
+import {
+  type AbstractBatchOperation,
+  type AbstractChainedBatch,
+  type AbstractDatabaseHooks,
+  AbstractSublevel,
+  type AbstractSublevelOptions
+} from 'abstract-level'
 import type { WriteResult } from './batch-writer.js'
 import type { EncodingSource } from './codec.js'
 import { conditionally, encodeExpectations } from './conditional.js'
-import type { ConditionalDelOptions, ConditionalPutOptions, DelOptions, PutOptions } from './types.js'
-import { type Conditions, hasCondition } from './write-options.js'
+import type {
+  BatchOperation,
+  BatchOptions,
+  ConditionalDelOptions,
+  ConditionalPutOptions,
+  DelOptions,
+  PutOptions
+} from './types.js'
+import { type Conditions, hasCondition, type PutConditions } from './write-options.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: the types of abstract-level leave its private part out
 type Any = any
 
 /** A section of a database with keys, encodings and events of its own: `db.sublevel('name')`. */
 export class Sublevel<K = string, V = string> extends AbstractSublevel<Any, Uint8Array, K, V> {
+  declare hooks: AbstractDatabaseHooks<Any>
+
   get #source(): EncodingSource {
     return this as Any
   }
@@ -40,6 +55,16 @@ export class Sublevel<K = string, V = string> extends AbstractSublevel<Any, Uint
   }
 
   /** As `Database.batch`. */
+  override batch(): AbstractChainedBatch<Any, K, V>
+  override batch(operations: AbstractBatchOperation<Any, K, V>[]): Promise<void>
+  override batch<Key = K, Value = V>(
+    operations: AbstractBatchOperation<Any, Key, Value>[],
+    options: BatchOptions<Key, Value>
+  ): Promise<void>
+  override batch<Key = K, Value = V>(
+    operations: BatchOperation<Key, Value>[],
+    options?: BatchOptions<Key, Value> & PutConditions<Value>
+  ): Promise<WriteResult | undefined>
   override batch(...args: Any[]): Any {
     const [operations, options] = args
     if (args.length === 0) return super.batch()

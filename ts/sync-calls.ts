@@ -2,6 +2,7 @@
  * The synchronous twins of put, del, batch and clear: what abstract-level does around a write, without promises.
  */
 import type { WriteResult } from './batch-writer.js'
+import { Op } from './binding.js'
 import { type Data, typeName } from './bytes.js'
 import { type EncodingOption, type EncodingSource, encodeKey, encodeValue } from './codec.js'
 import { ZkdbError } from './errors.js'
@@ -69,13 +70,13 @@ export class SyncCalls {
   put(key: unknown, value: unknown, options: Options): WriteResult | undefined {
     const opened = this.#begin()
     assertOptions(options)
-    return this.#write(opened, [{ ...options, type: 'put', key, value }], options ?? {})
+    return this.#write(opened, [{ type: 'put', key, value }], options ?? {})
   }
 
   del(key: unknown, options: Options): WriteResult | undefined {
     const opened = this.#begin()
     assertOptions(options)
-    return this.#write(opened, [{ ...options, type: 'del', key }], options ?? {})
+    return this.#write(opened, [{ type: 'del', key }], options ?? {})
   }
 
   batch(operations: Operation[], options: Options): WriteResult | undefined {
@@ -130,13 +131,21 @@ export class SyncCalls {
 
   #write({ sync }: Opened, operations: readonly Operation[], options: Options): WriteResult | undefined {
     const events = this.#db.listenerCount('write') > 0 ? ([] as object[]) : undefined
+    const keyEncoding = this.#source.keyEncoding(options.keyEncoding)
+    const valueEncoding = this.#source.valueEncoding(options.valueEncoding)
+    const mayBePlain = events === undefined && !hasCondition(options)
     let isConditional = false
     const result = sync.write(
       (batch) => {
         for (const operation of operations) {
-          const encoded = this.#encode(operation, options, events)
-          isConditional ||= hasCondition(encoded)
-          packOperation(batch, encoded)
+          if (mayBePlain && isPlainPut(operation)) {
+            const key = encodeKey(keyEncoding, operation.key)
+            batch.add(Op.put, key, encodeValue(valueEncoding, operation.value))
+          } else {
+            const encoded = this.#encode(operation, options, events)
+            isConditional ||= hasCondition(encoded)
+            packOperation(batch, encoded)
+          }
         }
       },
       durabilityOf(options),
@@ -164,9 +173,16 @@ export class SyncCalls {
     if (type === 'put') {
       const valueEncoding = source.valueEncoding(operation.valueEncoding ?? options.valueEncoding)
       encoded.value = encodeValue(valueEncoding, operation.value)
-      events?.push({ ...operation, keyEncoding, valueEncoding, encodedKey: key, encodedValue: encoded.value })
+      events?.push({
+        ...options,
+        ...operation,
+        keyEncoding,
+        valueEncoding,
+        encodedKey: key,
+        encodedValue: encoded.value
+      })
     } else {
-      events?.push({ ...operation, keyEncoding, encodedKey: key })
+      events?.push({ ...options, ...operation, keyEncoding, encodedKey: key })
     }
     return encoded
   }
@@ -181,4 +197,15 @@ export class SyncCalls {
     const conditions: Conditions = withExpectedValue({ ifValue, valueEncoding } as Conditions, source)
     encoded[expectedValue] = conditions[expectedValue]
   }
+}
+
+/** Whether an operation is a put with nothing of its own: most are, and they are cheap to encode. */
+function isPlainPut(operation: Operation): boolean {
+  return (
+    operation?.type === 'put' &&
+    operation.sublevel == null &&
+    operation.keyEncoding === undefined &&
+    operation.valueEncoding === undefined &&
+    !hasCondition(operation)
+  )
 }

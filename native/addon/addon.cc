@@ -71,6 +71,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportWriteFunctions(env, exports, environment);
   ExportScanFunctions(env, exports, environment);
   ExportOperationFunctions(env, exports, environment);
+  ExportToolFunctions(env, exports, environment);
   return exports;
 }
 

@@ -107,5 +107,6 @@ void ExportReadFunctions(napi_env env, napi_value exports, Environment* environm
 void ExportWriteFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportScanFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportOperationFunctions(napi_env env, napi_value exports, Environment* environment);
+void ExportToolFunctions(napi_env env, napi_value exports, Environment* environment);
 
 }  // namespace zkdb::addon

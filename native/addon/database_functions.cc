@@ -175,11 +175,7 @@ napi_value MakeGuard(napi_env env, napi_callback_info info) {
 }
 
 constexpr FunctionEntry kFunctions[] = {
-    {"openSync", OpenSync},
-    {"open", OpenAsync},
-    {"close", Close},
-    {"closeSync", CloseSync},
-    {"guard", MakeGuard},
+    {"openSync", OpenSync}, {"open", OpenAsync}, {"close", Close}, {"closeSync", CloseSync}, {"guard", MakeGuard},
 };
 
 }  // namespace

@@ -52,18 +52,13 @@ void HandleTable::Release(Handle* handle) {
   const HandleKind kind = handle->kind;
   Free(handle);
   switch (kind) {
-    case HandleKind::kSnapshot:
-      zkdb_snapshot_close(static_cast<zkdb_snapshot*>(object));
-      break;
-    case HandleKind::kCursor:
-      zkdb_cursor_close(static_cast<zkdb_cursor*>(object));
-      break;
+    case HandleKind::kSnapshot: zkdb_snapshot_close(static_cast<zkdb_snapshot*>(object)); break;
+    case HandleKind::kCursor: zkdb_cursor_close(static_cast<zkdb_cursor*>(object)); break;
     case HandleKind::kTxn:
       if (object != nullptr) zkdb_txn_abort(static_cast<zkdb_txn*>(object));
       break;
     case HandleKind::kDb:
-    case HandleKind::kFree:
-      break;
+    case HandleKind::kFree: break;
   }
 }
 

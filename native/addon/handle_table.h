@@ -34,7 +34,7 @@ struct DbRef {
   std::mutex write_mutex;
   std::deque<WriteJob*> queued;
 
-  uint32_t jobs_in_flight = 0;  // JavaScript thread only
+  uint32_t jobs_in_flight = 0;   // JavaScript thread only
   Job* pending_close = nullptr;  // JavaScript thread only: starts when the last job in flight is done
   bool abandoned = false;        // JavaScript thread only: close without a job once nothing is in flight
 

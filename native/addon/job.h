@@ -101,6 +101,9 @@ void SetNumber(napi_env env, napi_value object, const char* name, double value);
 void SetBoolean(napi_env env, napi_value object, const char* name, bool value);
 void SetString(napi_env env, napi_value object, const char* name, const char* value, size_t size = NAPI_AUTO_LENGTH);
 
+// Sets name, index, isRemote, directory and rule.
+void SetPartition(napi_env env, napi_value object, const zkdb_partition_info& partition);
+
 // {code, name, message, urgent} of a failure, or {code: 0}.
 napi_value DescribeError(napi_env env, zkdb_code code, const zkdb_error& error);
 

@@ -7,6 +7,15 @@
 #include "addon/job.h"
 
 namespace zkdb::addon {
+
+void SetPartition(napi_env env, napi_value object, const zkdb_partition_info& partition) {
+  SetString(env, object, "name", partition.name);
+  SetNumber(env, object, "index", partition.index);
+  SetBoolean(env, object, "isRemote", partition.is_remote != 0);
+  SetString(env, object, "directory", partition.directory);
+  SetString(env, object, "rule", partition.rule);
+}
+
 namespace {
 
 constexpr size_t kMaxFindings = 1000;
@@ -18,14 +27,6 @@ napi_value PartitionCount(napi_env env, napi_callback_info info) {
   if (!args.Uint(0, &id)) return args.Invalid();
   zkdb_db* db = FindDb(args.environment(), id);
   return db == nullptr ? args.Closed() : args.Number(zkdb_partition_count(db));
-}
-
-void SetPartition(napi_env env, napi_value result, const zkdb_partition_info& partition) {
-  SetString(env, result, "name", partition.name);
-  SetNumber(env, result, "index", partition.index);
-  SetBoolean(env, result, "isRemote", partition.is_remote != 0);
-  SetString(env, result, "directory", partition.directory);
-  SetString(env, result, "rule", partition.rule);
 }
 
 // partitionDescribe(db, index): {name, index, isRemote, directory, rule}, or a negative number
@@ -183,16 +184,11 @@ class OperationJob : public Job {
  private:
   zkdb_code Run(zkdb_db* db) {
     switch (operation_) {
-      case Operation::kSync:
-        return zkdb_sync(db, &error_);
-      case Operation::kCheckpoint:
-        return zkdb_checkpoint(db, &error_);
-      case Operation::kCheck:
-        return zkdb_check(db, OnFinding, this, OnProgress, this, &findings_, &error_);
-      case Operation::kBackup:
-        return zkdb_backup(db, directory_.c_str(), OnProgress, this, &error_);
-      case Operation::kCompact:
-        return zkdb_compact(db, OnProgress, this, &error_);
+      case Operation::kSync: return zkdb_sync(db, &error_);
+      case Operation::kCheckpoint: return zkdb_checkpoint(db, &error_);
+      case Operation::kCheck: return zkdb_check(db, OnFinding, this, OnProgress, this, &findings_, &error_);
+      case Operation::kBackup: return zkdb_backup(db, directory_.c_str(), OnProgress, this, &error_);
+      case Operation::kCompact: return zkdb_compact(db, OnProgress, this, &error_);
     }
     return ZKDB_INVALID;
   }

@@ -52,9 +52,8 @@ napi_value GetAt(napi_env env, napi_callback_info info) {
   ReadTarget target;
   if (napi_value failure = ReadTargetOf(args, &target)) return failure;
   size_t size = 0;
-  const zkdb_code code =
-      zkdb_get(target.db, target.snapshot, environment.keys().data, target.key_size, environment.values().data,
-               environment.values().size, &size, &environment.error());
+  const zkdb_code code = zkdb_get(target.db, target.snapshot, environment.keys().data, target.key_size,
+                                  environment.values().data, environment.values().size, &size, &environment.error());
   return ReadResult(args, code, size);
 }
 
@@ -81,9 +80,8 @@ napi_value GetText(napi_env env, napi_callback_info info) {
   if (napi_value failure = ReadTargetOf(args, &target)) return failure;
   size_t size = 0;
   const auto* text = reinterpret_cast<const char*>(environment.values().data);
-  const zkdb_code code =
-      zkdb_get(target.db, target.snapshot, environment.keys().data, target.key_size, environment.values().data,
-               environment.values().size, &size, &environment.error());
+  const zkdb_code code = zkdb_get(target.db, target.snapshot, environment.keys().data, target.key_size,
+                                  environment.values().data, environment.values().size, &size, &environment.error());
   if (code != ZKDB_OK) return ReadResult(args, code, size);
   napi_value string = nullptr;
   if (IsAscii(environment.values().data, size)) {
@@ -178,8 +176,8 @@ napi_value HasMany(napi_env env, napi_callback_info info) {
   for (uint32_t i = 0; i < list.count; ++i) {
     size_t size = 0;
     const uint32_t start = list.offsets[i];
-    const zkdb_code code = zkdb_get(db, snapshot, list.keys + start, list.offsets[i + 1] - start, nullptr, 0, &size,
-                                    &environment.error());
+    const zkdb_code code =
+        zkdb_get(db, snapshot, list.keys + start, list.offsets[i + 1] - start, nullptr, 0, &size, &environment.error());
     if (code != ZKDB_OK && code != ZKDB_BUFFER_TOO_SMALL && code != ZKDB_NOT_FOUND) return args.Code(code);
     found[i] = code != ZKDB_NOT_FOUND;
   }
@@ -198,8 +196,8 @@ napi_value PartitionOf(napi_env env, napi_callback_info info) {
 }
 
 constexpr FunctionEntry kFunctions[] = {
-    {"get", Get},           {"getAt", GetAt},     {"getInto", GetInto}, {"getText", GetText},
-    {"has", Has},           {"getMany", GetMany}, {"hasMany", HasMany}, {"partitionOf", PartitionOf},
+    {"get", Get}, {"getAt", GetAt},     {"getInto", GetInto}, {"getText", GetText},
+    {"has", Has}, {"getMany", GetMany}, {"hasMany", HasMany}, {"partitionOf", PartitionOf},
 };
 
 }  // namespace

@@ -82,7 +82,8 @@ bool FillOffsets(const uint8_t* chunk, uint32_t count, uint32_t* offsets) {
 }
 
 // cursorNext(cursor, chunk: Uint8Array, offsets: Uint32Array, maxRecords): records. Used bytes, whether the range is
-// exhausted and whether the chunk is ASCII are in the state array; so is the size that a record needs that does not fit.
+// exhausted and whether the chunk is ASCII are in the state array; so is the size that a record needs which does not
+// fit.
 napi_value CursorNext(napi_env env, napi_callback_info info) {
   const Arguments args(env, info);
   Environment& environment = args.environment();

@@ -8,15 +8,36 @@ using zkdb::capi::Guarded;
 using zkdb::capi::Report;
 
 struct zkdb_cursor {
+  std::shared_ptr<zkdb::Transaction> transaction;  // before the scan, which reads it
   std::unique_ptr<zkdb::DatabaseScan> scan;
 };
+
+namespace {
+
+constexpr uint32_t kScanFlags = ZKDB_SCAN_REVERSE | ZKDB_SCAN_NO_KEYS | ZKDB_SCAN_NO_VALUES | ZKDB_SCAN_UNORDERED;
+
+// A snapshot or transaction means something in its own database only.
+Status CheckScan(const zkdb_db* db, const zkdb_snapshot* snapshot, const zkdb_txn* txn, uint32_t scan_flags) {
+  if (db->engine->closed()) return db->engine->ClosedStatus();
+  if ((scan_flags & ~kScanFlags) != 0) return Status::Invalid("unknown scan flags: " + std::to_string(scan_flags));
+  if (txn != nullptr && txn->transaction->engine() != db->engine) {
+    return Status::Invalid("the transaction belongs to another database");
+  }
+  if (snapshot != nullptr && snapshot->snapshot->engine() != db->engine) {
+    return Status::Invalid("the snapshot belongs to another database");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
 
 extern "C" {
 
 zkdb_code zkdb_cursor_open(zkdb_db* db, zkdb_snapshot* snapshot, zkdb_txn* txn, const zkdb_range* range,
                            uint32_t scan_flags, zkdb_cursor** out, zkdb_error* err) {
   return Guarded(err, [&] {
-    if (db->engine->closed()) return Report(db->engine->ClosedStatus(), err);
+    Status status = CheckScan(db, snapshot, txn, scan_flags);
+    if (!status.ok()) return Report(status, err);
     zkdb::ScanOptions options;
     options.reverse = (scan_flags & ZKDB_SCAN_REVERSE) != 0;
     options.no_keys = (scan_flags & ZKDB_SCAN_NO_KEYS) != 0;
@@ -24,8 +45,8 @@ zkdb_code zkdb_cursor_open(zkdb_db* db, zkdb_snapshot* snapshot, zkdb_txn* txn, 
     options.unordered = (scan_flags & ZKDB_SCAN_UNORDERED) != 0;
     const zkdb::KeyRange keys = zkdb::capi::RangeOf(range);
     auto cursor = std::make_unique<zkdb_cursor>();
-    Status status;
     if (txn != nullptr) {
+      cursor->transaction = txn->transaction;
       status = zkdb::DatabaseScan::Open(txn->transaction.get(), keys, options, &cursor->scan);
     } else {
       auto pinned = snapshot != nullptr ? snapshot->snapshot : std::make_shared<zkdb::Snapshot>(db->engine);

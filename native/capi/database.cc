@@ -23,6 +23,17 @@ Status CheckKey(size_t size) {
 
 zkdb_code Closed(zkdb_error* err) { return Report({ZKDB_CLOSED, "the handle is closed"}, err); }
 
+// A snapshot means something in its own database only.
+Status CheckSnapshot(const zkdb_db* db, const zkdb_snapshot* snapshot) {
+  if (snapshot == nullptr || snapshot->snapshot->engine() == db->engine) return Status::Ok();
+  return Status::Invalid("the snapshot belongs to another database");
+}
+
+Status CheckDurability(zkdb_durability durability) {
+  if (durability >= ZKDB_DURABILITY_DEFAULT && durability <= ZKDB_DURABILITY_NONE) return Status::Ok();
+  return Status::Invalid("there is no durability " + std::to_string(static_cast<int>(durability)));
+}
+
 void CopyResult(const zkdb::WriteResult& from, zkdb_write_result* to) {
   if (to != nullptr) *to = {from.sequence, from.existed, from.failed_index};
 }
@@ -84,7 +95,8 @@ zkdb_code zkdb_get(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, size_t
                    size_t* size, zkdb_error* err) {
   return Guarded(err, [&] {
     if (key_size > ZKDB_MAX_KEY_SIZE) return Report(CheckKey(key_size), err);
-    Status status;
+    Status status = CheckSnapshot(db, snapshot);
+    if (!status.ok()) return Report(status, err);
     const zkdb_code code = db->engine->Get(snapshot == nullptr ? nullptr : snapshot->snapshot.get(), BytesOf(key, key_size),
                                            static_cast<uint8_t*>(buffer), capacity, size, &status);
     return status.ok() ? code : Report(status, err);
@@ -100,7 +112,8 @@ zkdb_code zkdb_get_many(zkdb_db* db, zkdb_snapshot* snapshot, const void* keys, 
       const Status checked = CheckKey(offsets[i + 1] - offsets[i]);
       if (!checked.ok()) return Report(checked, err);
     }
-    Status status;
+    Status status = CheckSnapshot(db, snapshot);
+    if (!status.ok()) return Report(status, err);
     const zkdb_code code = db->engine->GetMany(snapshot == nullptr ? nullptr : snapshot->snapshot.get(),
                                                BytesOf(keys, count == 0 ? 0 : offsets[count]).data, offsets, count,
                                                static_cast<uint8_t*>(buffer), capacity, sizes, done, needed, &status);
@@ -113,7 +126,9 @@ zkdb_code zkdb_write(zkdb_db* db, const void* batch, size_t size, zkdb_durabilit
   return Guarded(err, [&] {
     zkdb::WriteResult written;
     const bool non_atomic = (write_flags & ZKDB_WRITE_NON_ATOMIC) != 0;
-    const Status status = db->engine->Write(BytesOf(batch, size), durability, non_atomic, &written);
+    Status status = CheckDurability(durability);
+    if (write_flags > ZKDB_WRITE_NON_ATOMIC) status = Status::Invalid("unknown write flags: " + std::to_string(write_flags));
+    if (status.ok()) status = db->engine->Write(BytesOf(batch, size), durability, non_atomic, &written);
     CopyResult(written, result);
     return Report(status, err);
   });
@@ -128,8 +143,10 @@ zkdb_code zkdb_sync(zkdb_db* db, zkdb_error* err) {
 zkdb_code zkdb_txn_begin(zkdb_db* db, zkdb_txn** out, zkdb_error* err) {
   return Guarded(err, [&] {
     auto txn = std::make_unique<zkdb_txn>();
-    const Status status = zkdb::Transaction::Begin(db->engine, &txn->transaction);
+    std::unique_ptr<zkdb::Transaction> begun;
+    const Status status = zkdb::Transaction::Begin(db->engine, &begun);
     if (!status.ok()) return Report(status, err);
+    txn->transaction = std::move(begun);
     *out = txn.release();
     return ZKDB_OK;
   });
@@ -159,13 +176,21 @@ zkdb_code zkdb_txn_commit(zkdb_txn* txn, zkdb_durability durability, zkdb_write_
   const std::unique_ptr<zkdb_txn> owned(txn);
   return Guarded(err, [&] {
     zkdb::WriteResult written;
-    const Status status = txn->transaction->Commit(durability, &written);
+    Status status = CheckDurability(durability);
+    if (status.ok()) {
+      status = txn->transaction->Commit(durability, &written);
+    } else {
+      txn->transaction->Abort();
+    }
     CopyResult(written, result);
     return Report(status, err);
   });
 }
 
-void zkdb_txn_abort(zkdb_txn* txn) { delete txn; }
+void zkdb_txn_abort(zkdb_txn* txn) {
+  if (txn != nullptr) txn->transaction->Abort();
+  delete txn;
+}
 
 // ---- snapshots -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@
 //  2. Handles are made and freed here only.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <new>
 #include <string>
@@ -28,7 +29,7 @@ struct zkdb_snapshot {
 };
 
 struct zkdb_txn {
-  std::unique_ptr<zkdb::Transaction> transaction;
+  std::shared_ptr<zkdb::Transaction> transaction;  // shared with the cursors that read it
 };
 
 struct zkdb_router {
@@ -55,13 +56,15 @@ inline Slice BytesOf(const void* data, size_t size) {
 KeyRange RangeOf(const zkdb_range* range);
 void DescribePartition(const DatabaseConfig& config, const Selector& selector, uint32_t index, zkdb_partition_info* out);
 
-// Runs `body` and turns running out of memory into a code.
+// Runs `body` and turns running out of memory, or of threads, into a code.
 template <typename Body>
 zkdb_code Guarded(zkdb_error* err, Body body) {
   try {
     return body();
   } catch (const std::bad_alloc&) {
     return ReportNoMemory(err);
+  } catch (const std::exception& e) {
+    return Report({ZKDB_IO, std::string("the system refused: ") + e.what()}, err);
   }
 }
 

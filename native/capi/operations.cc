@@ -36,9 +36,7 @@ uint32_t zkdb_partition_of(const zkdb_db* db, const void* key, size_t key_size) 
 
 zkdb_code zkdb_stats(zkdb_db* db, zkdb_db_stats* out, zkdb_error* err) {
   return Guarded(err, [&] {
-    if (db->engine->closed()) return Report(db->engine->ClosedStatus(), err);
-    db->engine->Figures(out);
-    return ZKDB_OK;
+    return Report(db->engine->Figures(out), err);
   });
 }
 

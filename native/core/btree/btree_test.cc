@@ -245,7 +245,7 @@ TEST(the_tail_of_an_emptied_file_is_given_back_at_the_last_checkpoint) {
   const uint64_t full = FileBytes(p.directory());
   m = p.Begin();
   uint64_t deleted = 0;
-  EXPECT_OK(m->DeleteRange(KeyRange{"\x10", {}, false, false, false}, &deleted));
+  EXPECT_OK(m->DeleteRange(KeyRange{}, &deleted));
   p.Commit();
   ASSERT_OK(p.Checkpoint());
   p.Begin();

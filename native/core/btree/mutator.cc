@@ -28,6 +28,20 @@ Status Mutator::Descend(Slice key, Position* leaf_position) {
   }
 }
 
+void Mutator::Warm(Slice key) const {
+  if (root_.levels < 2) return;
+  const uint8_t* bytes = space_->Find(root_.page.number);
+  for (uint32_t level = top_level(); bytes != nullptr && level > 0; --level) {
+    const PageView page(bytes);
+    if (page.level() != level) return;
+    const Position position = SearchPage(page, 1, key, MaxInlineKey(page_size_));
+    if (position.undecided) return;
+    bytes = space_->Find(page.child(ChildIndex(position)).number);
+  }
+  if (bytes == nullptr) return;
+  for (uint32_t line = 0; line < page_size_; line += 64) __builtin_prefetch(bytes + line, 0, 2);
+}
+
 // True when `key`, which is not below the key that the path was made for, belongs to the path's leaf: it is below the
 // nearest separator to the right. Separators that overflow are not decided here.
 bool Mutator::StillInLeaf(Slice key) const {

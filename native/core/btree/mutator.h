@@ -30,6 +30,9 @@ class Mutator {
   // Inserts or replaces. `after_previous`: the key is not below the one of the call before, which saves most descents.
   Status Put(Slice key, Slice value, bool after_previous, bool* existed);
   Status Delete(Slice key, bool* existed);
+  // Starts loading the leaf that `key` belongs to, for a Put or Delete a few operations later: copying a page that is
+  // not in the processor's caches is what a random load pays most for.
+  void Warm(Slice key) const;
   // Deletes a range by cutting whole subtrees; only the two edge paths are edited record by record.
   Status DeleteRange(const KeyRange& range, uint64_t* deleted);
 
@@ -72,6 +75,7 @@ class Mutator {
   Status Restructure(uint32_t level, uint32_t from, uint32_t to, const std::vector<Entry>& insert);
   Status AppendPage(uint32_t level, const std::vector<Entry>& insert);
   bool IsRightEdge(uint32_t level) const;
+  bool WouldShrink(PageView page);
   Status ShrinkIfSparse(uint32_t level);
   Status Relayout(uint32_t level, Window* window);
   Status OpenWindow(uint32_t level, uint32_t first, uint32_t last, Window* window);

@@ -9,7 +9,7 @@
 namespace zkdb {
 namespace {
 
-constexpr uint32_t kFullPercent = 94;    // a window is given another page when its pages would be fuller than this
+constexpr uint32_t kFullPercent = 99;    // a window is given another page when its pages would be fuller than this
 constexpr uint32_t kSparsePercent = 25;  // a page below this looks for a neighbour to merge with
 constexpr uint32_t kMergedPercent = 80;  // and merges when both together are at most this full
 
@@ -24,8 +24,14 @@ Status Mutator::Restructure(uint32_t level, uint32_t from, uint32_t to, const st
   path_valid_ = false;
   const PageView page = path_[level].page;
   const bool full = page.free_bytes(page_size_) < page_size_ / 8;
-  if (full && from == page.count() && to == from && IsRightEdge(level)) return AppendPage(level, insert);
   Window window;
+  if (full && from == page.count() && to == from && IsRightEdge(level)) {
+    if (!WouldShrink(page)) return AppendPage(level, insert);
+    window.pages.push_back(path_[level]);
+    window.first_child = level == top_level() ? 0 : path_[level + 1].index;
+    ZKDB_RETURN_IF_ERROR(GatherEntries(level, from, to, insert, &window));
+    return LayOut(level, window).ends.size() == 1 ? Relayout(level, &window) : AppendPage(level, insert);
+  }
   if (level == top_level()) {
     window.pages.push_back(path_[level]);
   } else {
@@ -36,6 +42,17 @@ Status Mutator::Restructure(uint32_t level, uint32_t from, uint32_t to, const st
   }
   ZKDB_RETURN_IF_ERROR(GatherEntries(level, from, to, insert, &window));
   return Relayout(level, &window);
+}
+
+// An ascending load begins its pages with one entry and so without a prefix: a full page may have found one since.
+bool Mutator::WouldShrink(PageView page) {
+  const uint32_t first = page.leaf() ? 0 : 1;
+  if (page.count() < first + 2) return false;
+  const auto key = [&](uint32_t i) {
+    return page.EntryAt(i, scratch_.Allocate(page.in_page_key_size(page.slot(i)))).key;
+  };
+  const size_t common = std::min<size_t>(CommonPrefix(key(first), key(page.count() - 1)), UINT8_MAX);
+  return common > page.prefix().size + sizeof(uint64_t);
 }
 
 bool Mutator::IsRightEdge(uint32_t level) const {
@@ -100,6 +117,9 @@ Status Mutator::OpenWindow(uint32_t level, uint32_t first, uint32_t last, Window
     Step step;
     step.ref = parent.page.child(i);
     ZKDB_RETURN_IF_ERROR(ReadTreePage(space_, step.ref, level, &step.page));
+    if (i != parent.index) {
+      for (uint32_t at = 0; at < page_size_; at += 64) __builtin_prefetch(step.page.data() + at, 0, 2);
+    }
     window->pages.push_back(step);
   }
   return Status::Ok();
@@ -107,6 +127,9 @@ Status Mutator::OpenWindow(uint32_t level, uint32_t first, uint32_t last, Window
 
 Status Mutator::GatherEntries(uint32_t level, uint32_t from, uint32_t to, const std::vector<Entry>& insert,
                               Window* window) {
+  size_t total = insert.size();
+  for (const Step& step : window->pages) total += step.page.count();
+  window->entries.reserve(total);
   for (size_t p = 0; p < window->pages.size(); ++p) {
     const Step& step = window->pages[p];
     const bool changed = step.ref == path_[level].ref;

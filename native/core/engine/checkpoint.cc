@@ -5,6 +5,18 @@
 #include "core/engine/engine.h"
 
 namespace zkdb {
+namespace {
+
+// True in `flag` for a scope.
+struct Running {
+  explicit Running(std::atomic<bool>* the_flag) : flag(the_flag) { flag->store(true); }
+  ~Running() { flag->store(false); }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  std::atomic<bool>* flag;
+};
+
+}  // namespace
 
 void Engine::Fail(const Status& cause) {
   {
@@ -21,21 +33,21 @@ void Engine::Fail(const Status& cause) {
 Status Engine::CheckpointPartition(Partition* partition, CheckpointMode mode) {
   WriterLock& lock = *writer_locks_[partition->identity.index];
   CheckpointPlan plan;
-  lock.lock();
+  std::unique_lock<WriterLock> held(lock);
   const bool dirty = partition->dirty() || mode == CheckpointMode::kCut;
   partition->space.Release(Limits());
   const bool cut = mode != CheckpointMode::kChanged;
   const Status begun = dirty ? partition->BeginCheckpoint(snapshots_.Oldest(), cut, &plan) : Status::Ok();
   if (dirty && begun.ok()) NotePressure(partition);
-  lock.unlock();
+  held.unlock();
   if (!dirty || !begun.ok()) return begun;
   // From here on a failure leaves the partition's pages in an unknown state: writes stop until it is reopened.
   Status status = LogOf(partition->identity.index)->Sync(plan.sequence);
   if (status.ok()) status = partition->WriteCheckpoint(&plan, env_->WallClockMs());
   if (status.ok()) {
-    lock.lock();
+    held.lock();
     status = partition->EndCheckpoint(plan);
-    lock.unlock();
+    held.unlock();
   }
   if (!status.ok()) Fail(status);
   return status;
@@ -44,6 +56,7 @@ Status Engine::CheckpointPartition(Partition* partition, CheckpointMode mode) {
 Status Engine::CheckpointAll(CheckpointMode mode) {
   const std::lock_guard<std::mutex> lock(checkpoint_mutex_);
   ZKDB_RETURN_IF_ERROR(CheckWritable());
+  const Running running(&checkpointing_);
   // Every commit up to here is in its partition's tree or holds the partition's lock: the captures below include it.
   std::vector<uint64_t> begin;
   for (auto& log : logs_) begin.push_back(log->last_sequence());
@@ -66,7 +79,11 @@ Status Engine::RecycleLogs(const std::vector<uint64_t>& begin) {
   return Status::Ok();
 }
 
-Status Engine::Checkpoint() { return CheckpointAll(CheckpointMode::kChanged); }
+Status Engine::Checkpoint() {
+  if (InTransaction()) return Status::Invalid("a transaction is open on this thread; end it before the checkpoint");
+  const std::shared_lock<std::shared_mutex> use(use_mutex_);
+  return CheckpointAll(CheckpointMode::kChanged);
+}
 
 void Engine::ActivateCheckpoints(bool on) {
   periodic_.store(on);
@@ -100,22 +117,29 @@ void Engine::SyncInterval() {
 }
 
 void Engine::ThreadMain() {
-  const bool interval = config_.durability == ZKDB_DURABILITY_INTERVAL;
-  const auto pause = std::chrono::milliseconds(interval ? std::min<uint64_t>(config_.sync_interval_ms, 1000) : 1000);
   std::unique_lock<std::mutex> lock(thread_mutex_);
   while (!stop_) {
-    if (!checkpoint_wanted_) thread_wake_.wait_for(lock, pause);
+    const uint64_t pause_ms = interval_used_.load() ? std::min<uint64_t>(config_.sync_interval_ms, 1000) : 1000;
+    if (!checkpoint_wanted_) thread_wake_.wait_for(lock, std::chrono::milliseconds(pause_ms));
     if (stop_) break;
     const bool due = CheckpointDue() && !failed_.load();
     checkpoint_wanted_ = false;
     checkpoint_running_ = due;
     lock.unlock();
-    if (interval && !failed_.load()) SyncInterval();
-    // A full disk is no failure of the database: the writers learn of it, and the next checkpoint tries again.
-    if (due) static_cast<void>(CheckpointAll(CheckpointMode::kChanged).ok());
+    ThreadWork(due);
     lock.lock();
     checkpoint_running_ = false;
     room_.notify_all();
+  }
+}
+
+void Engine::ThreadWork(bool due) {
+  try {
+    if (interval_used_.load() && !failed_.load()) SyncInterval();
+    // A full disk is no failure of the database: the writers learn of it, and the next checkpoint tries again.
+    if (due) static_cast<void>(CheckpointAll(CheckpointMode::kChanged).ok());
+  } catch (const std::bad_alloc&) {
+    Fail({ZKDB_NO_MEMORY, config_.file + ": a checkpoint ran out of memory"});
   }
 }
 
@@ -131,17 +155,17 @@ Status Engine::Close() {
   }
   if (thread_.joinable()) thread_.join();
   // Batches that passed the gate finish first; later ones find the database closed.
-  gate_.EnterExclusive();
+  const ExclusivePass pass(&gate_);
   queue_->Drain();
+  const std::unique_lock<std::shared_mutex> use(use_mutex_);
   Status status;
-  if (!read_only_ && !failed_.load()) {
+  if (opened_ && !read_only_ && !failed_.load()) {
     status = CheckpointAll(CheckpointMode::kFinal);
     for (auto& log : logs_) {
       if (status.ok()) status = log->CloseClean();
     }
   }
   closed_.store(true, std::memory_order_release);
-  gate_.LeaveExclusive();
   logs_.clear();
   for (auto& p : partitions_) p->space.ReleaseFiles();
   locks_.clear();

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,6 +52,7 @@ struct RecoveryFigures {
 using Progress = std::function<bool(uint64_t, uint64_t)>;
 
 class Engine;
+class Transaction;
 
 // A pinned state of all partitions.
 class Snapshot {
@@ -84,8 +86,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Checkpoint, clean log, locks released. Idempotent; later calls give ZKDB_CLOSED.
   Status Close();
   bool closed() const { return closed_.load(std::memory_order_acquire); }
-  // A transaction of this thread is open: closing would wait for it for ever.
+  // A transaction of this thread is open.
   bool InTransaction() { return gate_.HeldByThisThread(); }
+  // Ends it without its changes, when there is one: closing would wait for it for ever.
+  void AbortOwnTransaction();
 
   // ---- reading (read.cc) ----
   // NOT_FOUND, BUFFER_TOO_SMALL (with *size) or a failure in *status.
@@ -105,7 +109,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void ActivateCheckpoints(bool on);
 
   // ---- figures (figures.cc) ----
-  void Figures(zkdb_db_stats* out);
+  Status Figures(zkdb_db_stats* out);
   Status PartitionFigures(uint32_t partition, bool full, zkdb_partition_stats* out);
 
   // ---- maintenance (maintenance.cc) ----
@@ -128,6 +132,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // open.cc
   Status OpenFiles(const EngineOptions& options);
+  bool LogDirectoriesExist() const;
   Status LockDirectories();
   Status FindIdentity(const EngineOptions& options, const std::vector<MetaState>& metas);
   Status ReadMetas(std::vector<MetaState>* metas);
@@ -158,11 +163,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status ApplyAll(Batch* batch, std::vector<Applied>* applied, WriteResult* result);
   void RollBack(const std::vector<Applied>& applied);
   Status LogAndQueue(const std::vector<Applied>& applied, const LogGroups& groups, uint64_t* sequence);
+  Status ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence);
   Status MakeDurable(Log* log, uint64_t sequence, zkdb_durability durability);
   Status WriteParts(Batch* batch, zkdb_durability durability, WriteResult* result);
   Status WriteArranged(Batch* batch, zkdb_durability durability, WriteResult* result);
-  std::vector<uint32_t> LockPartitions(Batch* batch);
-  void UnlockPartitions(const std::vector<uint32_t>& locked);
+  void LockPartitions(Batch* batch, HeldLocks* locks);
   void EnforceSnapshotLimit(Partition* partition);
   void NotePressure(Partition* partition);
   void WaitForRoom();
@@ -171,6 +176,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // maintenance.cc
   Status RewritePartition(uint32_t index, const Progress& progress);
   Status CompactPartition(uint32_t index, const Progress& progress);
+  bool IsUntouched(uint32_t partition);
 
   // checkpoint.cc
   enum class CheckpointMode {
@@ -183,6 +189,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status RecycleLogs(const std::vector<uint64_t>& begin);
   void Fail(const Status& cause);
   void ThreadMain();
+  void ThreadWork(bool due);
+  bool HoldsPartition(uint32_t partition);
   bool CheckpointDue();
   void SyncInterval();
 
@@ -203,11 +211,16 @@ class Engine : public std::enable_shared_from_this<Engine> {
   RecoveryFigures recovery_;
 
   std::atomic<bool> closed_{false};
+  bool opened_ = false;  // everything on disk was read: what is in memory may be written back
+  // Held shared by what uses the logs outside the gate, alone by Close while it takes them away.
+  std::shared_mutex use_mutex_;
+  Transaction* open_transaction_ = nullptr;  // owned by the thread that holds the gate
   std::atomic<bool> failed_{false};
   mutable std::mutex failure_mutex_;
   Status failure_;
 
   std::mutex checkpoint_mutex_;  // one checkpoint at a time
+  std::atomic<bool> checkpointing_{false};
   std::atomic<uint64_t> checkpoints_{0};
   std::atomic<uint64_t> commits_{0};
   std::atomic<uint64_t> dirty_bytes_{0};
@@ -220,7 +233,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool checkpoint_wanted_ = false;
   bool checkpoint_running_ = false;
   std::atomic<bool> periodic_{true};
-  uint64_t last_checkpoint_ms_ = 0;
+  std::atomic<bool> interval_used_{false};  // some commit asked for durability `interval`
+  std::atomic<uint64_t> last_checkpoint_ms_{0};
   std::thread thread_;
 };
 

@@ -1,12 +1,19 @@
 // Figures of a database and its partitions.
 #include "core/btree/check.h"
-#include "core/engine/engine.h"
+#include "core/engine/transaction.h"
 #include "core/segment/epoch.h"
 
 namespace zkdb {
 
-void Engine::Figures(zkdb_db_stats* out) {
+// Whether the transaction of this thread holds the partition: it must not wait for itself.
+bool Engine::HoldsPartition(uint32_t partition) {
+  return InTransaction() && open_transaction_ != nullptr && open_transaction_->Touches(partition);
+}
+
+Status Engine::Figures(zkdb_db_stats* out) {
   *out = zkdb_db_stats{};
+  const std::shared_lock<std::shared_mutex> use(use_mutex_);
+  if (closed()) return ClosedStatus();
   out->partitions = partition_count();
   out->sequence = queue_->published();
   out->commits = commits_.load();
@@ -29,18 +36,21 @@ void Engine::Figures(zkdb_db_stats* out) {
   for (auto& arena : arenas_) out->memory_bytes += arena->memory_bytes();
   const uint64_t oldest = snapshots_.Oldest();
   for (uint32_t i = 0; i < partition_count(); ++i) {
-    writer_locks_[i]->lock();
+    std::unique_lock<WriterLock> held(*writer_locks_[i], std::defer_lock);
+    if (!HoldsPartition(i)) held.lock();
     const PageSpace& space = partitions_[i]->space;
     out->memory_bytes += space.memory_bytes();
     if (oldest != UINT64_MAX) out->pinned_bytes += space.free_space().PinnedCount(oldest) * space.page_size();
-    writer_locks_[i]->unlock();
   }
+  return Status::Ok();
 }
 
 Status Engine::PartitionFigures(uint32_t index, bool full, zkdb_partition_stats* out) {
   *out = zkdb_partition_stats{};
   Partition& p = *partitions_[index];
-  writer_locks_[index]->lock();
+  std::unique_lock<WriterLock> held(*writer_locks_[index], std::defer_lock);
+  if (!HoldsPartition(index)) held.lock();
+  ZKDB_RETURN_IF_ERROR(p.space.LoadFreeMap());
   out->records = p.working.records;
   out->depth = p.working.levels;
   out->segments = p.space.files().segment_count();
@@ -50,7 +60,7 @@ Status Engine::PartitionFigures(uint32_t index, bool full, zkdb_partition_stats*
   out->dirty_pages = p.space.dirty_pages();
   out->last_sequence = p.last_sequence;
   out->checkpoint_sequence = p.checkpoint_sequence;
-  writer_locks_[index]->unlock();
+  if (held.owns_lock()) held.unlock();
   if (!full) return Status::Ok();
   const Snapshot snapshot(shared_from_this());
   const EpochGuard guard;

@@ -9,6 +9,8 @@ namespace zkdb {
 
 Status Engine::Check(const std::function<bool(const std::string&)>& finding, const Progress& progress, uint64_t* findings) {
   *findings = 0;
+  if (InTransaction()) return Status::Invalid("a transaction is open on this thread; end it before the check");
+  const std::shared_lock<std::shared_mutex> use(use_mutex_);
   if (closed()) return ClosedStatus();
   bool stopped = false;
   for (uint32_t i = 0; i < partition_count() && !stopped; ++i) {
@@ -21,9 +23,9 @@ Status Engine::Check(const std::function<bool(const std::string&)>& finding, con
       return !stopped;
     };
     // The partition's writers wait: free space and tree are looked at as one state.
-    writer_locks_[i]->lock();
+    std::unique_lock<WriterLock> held(*writer_locks_[i]);
     const Status status = CheckTree(&partitions_[i]->space, partitions_[i]->working, options, &here);
-    writer_locks_[i]->unlock();
+    held.unlock();
     *findings += here;
     ZKDB_RETURN_IF_ERROR(status);
   }
@@ -85,23 +87,29 @@ Status Engine::RewritePartition(uint32_t index, const Progress& progress) {
 Status Engine::CompactPartition(uint32_t index, const Progress& progress) {
   Partition& p = *partitions_[index];
   for (int pass = 0; pass < 2; ++pass) {
-    gate_.EnterExclusive();
-    queue_->Drain();
-    Status status = CheckWritable();
-    if (status.ok()) {
-      writer_locks_[index]->lock();
-      status = RewritePartition(index, progress);
-      writer_locks_[index]->unlock();
+    {
+      const ExclusivePass alone(&gate_);
+      queue_->Drain();
+      const std::shared_lock<std::shared_mutex> use(use_mutex_);
+      ZKDB_RETURN_IF_ERROR(CheckWritable());
+      const std::lock_guard<WriterLock> held(*writer_locks_[index]);
+      ZKDB_RETURN_IF_ERROR(RewritePartition(index, progress));
     }
-    gate_.LeaveExclusive();
-    ZKDB_RETURN_IF_ERROR(status);
+    const std::shared_lock<std::shared_mutex> use(use_mutex_);
     // One checkpoint writes the new pages, the next one may give away those that only the one before needed.
     for (int i = 0; i < 2; ++i) {
       const std::lock_guard<std::mutex> lock(checkpoint_mutex_);
+      ZKDB_RETURN_IF_ERROR(CheckWritable());
       ZKDB_RETURN_IF_ERROR(CheckpointPartition(&p, CheckpointMode::kCut));
     }
   }
   return Status::Ok();
+}
+
+// Never written to: it has no files.
+bool Engine::IsUntouched(uint32_t partition) {
+  const std::lock_guard<WriterLock> held(*writer_locks_[partition]);
+  return partitions_[partition]->working.levels == 0 && partitions_[partition]->space.files().segment_count() == 0;
 }
 
 Status Engine::Compact(const Progress& progress) {
@@ -109,7 +117,7 @@ Status Engine::Compact(const Progress& progress) {
   if (gate_.HeldByThisThread()) return Status::Invalid("a transaction is open on this thread; end it before compacting");
   const uint64_t parts = uint64_t{partition_count()} * 1000;
   for (uint32_t i = 0; i < partition_count(); ++i) {
-    if (partitions_[i]->working.levels == 0 && partitions_[i]->space.files().segment_count() == 0) continue;
+    if (IsUntouched(i)) continue;
     const Progress scaled = [&](uint64_t done, uint64_t total) {
       return !progress || progress(i * 1000 + (total == 0 ? 0 : done * 1000 / total), parts);
     };

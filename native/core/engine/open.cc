@@ -22,6 +22,7 @@ uint64_t PartitionUid(const DatabaseId& id, const std::string& name) {
 Engine::Engine(Env* env, DatabaseConfig config, const EngineOptions& options)
     : env_(env), config_(std::move(config)), read_only_(options.read_only) {
   periodic_ = config_.checkpoints;
+  interval_used_ = config_.durability == ZKDB_DURABILITY_INTERVAL;
   queue_ = std::make_unique<CommitQueue>(static_cast<uint32_t>(config_.partitions.size()));
 }
 
@@ -39,6 +40,7 @@ Status Engine::Open(Env* env, const std::string& config_path, const EngineOption
   std::shared_ptr<Engine> engine(new Engine(env, std::move(config), options));
   ZKDB_RETURN_IF_ERROR(Selector::Build(engine->config_, &engine->selector_));
   ZKDB_RETURN_IF_ERROR(engine->OpenFiles(options));
+  engine->opened_ = true;
   engine->StartThread();
   *out = std::move(engine);
   return Status::Ok();
@@ -46,11 +48,15 @@ Status Engine::Open(Env* env, const std::string& config_path, const EngineOption
 
 Status Engine::OpenFiles(const EngineOptions& options) {
   std::vector<MetaState> metas;
+  if (!LogDirectoriesExist()) {
+    // Nothing can be locked yet, so nothing is made before what is there has been looked at.
+    ZKDB_RETURN_IF_ERROR(ReadMetas(&metas));
+    ZKDB_RETURN_IF_ERROR(FindIdentity(options, metas));
+  }
+  ZKDB_RETURN_IF_ERROR(LockDirectories());
+  database_id_ = DatabaseId{};
   ZKDB_RETURN_IF_ERROR(ReadMetas(&metas));
   ZKDB_RETURN_IF_ERROR(FindIdentity(options, metas));
-  ZKDB_RETURN_IF_ERROR(LockDirectories());
-  // Read again under the locks: a process that was just closing may have written between.
-  ZKDB_RETURN_IF_ERROR(ReadMetas(&metas));
   for (uint32_t i = 0; i < metas.size(); ++i) ZKDB_RETURN_IF_ERROR(OpenPartition(i, metas[i]));
   ZKDB_RETURN_IF_ERROR(OpenLogs(metas));
   queue_->SetPublished(sequence_);
@@ -116,11 +122,22 @@ Status Engine::FindIdentity(const EngineOptions& options, const std::vector<Meta
   return Status::Ok();
 }
 
+bool Engine::LogDirectoriesExist() const {
+  const size_t logs = config_.isolated ? config_.partitions.size() : 1;
+  for (size_t i = 0; i < logs; ++i) {
+    if (!env_->Exists(LogDirectory(i))) return false;
+  }
+  return true;
+}
+
 Status Engine::LockDirectories() {
   const size_t logs = config_.isolated ? config_.partitions.size() : 1;
   for (size_t i = 0; i < logs; ++i) {
     std::unique_ptr<FileLock> lock;
-    ZKDB_RETURN_IF_ERROR(env_->Lock(LogDirectory(i) + "/zkdb.lock", &lock));
+    const Status status = env_->Lock(LogDirectory(i) + "/zkdb.lock", &lock);
+    // Where nobody can write, nobody has to be kept from writing.
+    if (read_only_ && status.code() == ZKDB_READ_ONLY) continue;
+    ZKDB_RETURN_IF_ERROR(status);
     locks_.push_back(std::move(lock));
   }
   return Status::Ok();

@@ -1,5 +1,6 @@
 #include "core/engine/registry.h"
 
+#include <condition_variable>
 #include <map>
 
 namespace zkdb {
@@ -8,10 +9,12 @@ namespace {
 struct OpenEngine {
   std::shared_ptr<Engine> engine;
   uint32_t handles = 0;
+  bool closing = false;
 };
 
 struct Registry {
   std::mutex mutex;
+  std::condition_variable closed;
   std::map<std::string, OpenEngine> engines;  // by the real path of the configuration file
 };
 
@@ -55,8 +58,8 @@ Status ResolveConfig(Env* env, const std::string& path, const EngineOptions& opt
   }
   *config = path + "/zkdb.conf";
   if (env->Exists(*config)) return Status::Ok();
-  if (!options.create_if_missing) return {ZKDB_MISSING, path + ": there is no database (no zkdb.conf)"};
-  if (options.read_only) return {ZKDB_MISSING, path + ": there is no database to open read-only (no zkdb.conf)"};
+  if (!options.create_if_missing) return {ZKDB_MISSING, path + ": the database does not exist (no zkdb.conf)"};
+  if (options.read_only) return {ZKDB_MISSING, path + ": the database does not exist, and a read-only open makes none (no zkdb.conf)"};
   return WriteNewConfig(env, path, options.partitions == 0 ? 1 : options.partitions);
 }
 
@@ -64,12 +67,16 @@ Status ResolveConfig(Env* env, const std::string& path, const EngineOptions& opt
 
 Status OpenDatabase(Env* env, const std::string& path, const EngineOptions& options, std::shared_ptr<Engine>* out) {
   Registry& registry = TheRegistry();
-  const std::lock_guard<std::mutex> lock(registry.mutex);
+  std::unique_lock<std::mutex> lock(registry.mutex);
   std::string config;
   ZKDB_RETURN_IF_ERROR(ResolveConfig(env, path, options, &config));
   std::string real;
   if (!env->RealPath(config, &real).ok()) real = config;
-  const auto at = registry.engines.find(real);
+  auto at = registry.engines.find(real);
+  while (at != registry.engines.end() && at->second.closing) {
+    registry.closed.wait(lock);
+    at = registry.engines.find(real);
+  }
   if (at != registry.engines.end()) {
     if (options.error_if_exists) return {ZKDB_EXISTS, path + ": the database exists already"};
     ++at->second.handles;
@@ -77,21 +84,25 @@ Status OpenDatabase(Env* env, const std::string& path, const EngineOptions& opti
     return Status::Ok();
   }
   ZKDB_RETURN_IF_ERROR(Engine::Open(env, config, options, out));
-  registry.engines[real] = {*out, 1};
+  registry.engines[real] = {*out, 1, false};
   return Status::Ok();
 }
 
 Status CloseDatabase(const std::shared_ptr<Engine>& engine) {
-  if (engine->InTransaction()) return Status::Invalid("a transaction is open on this thread; end it before closing the database");
   Registry& registry = TheRegistry();
-  const std::lock_guard<std::mutex> lock(registry.mutex);
-  for (auto at = registry.engines.begin(); at != registry.engines.end(); ++at) {
-    if (at->second.engine != engine) continue;
-    if (--at->second.handles > 0) return Status::Ok();
-    registry.engines.erase(at);
-    return engine->Close();
-  }
-  return Status::Ok();
+  std::unique_lock<std::mutex> lock(registry.mutex);
+  auto at = registry.engines.begin();
+  while (at != registry.engines.end() && at->second.engine != engine) ++at;
+  if (at == registry.engines.end() || --at->second.handles > 0) return Status::Ok();
+  // Closing may wait for a transaction of another thread, which may open or close other databases meanwhile.
+  at->second.closing = true;
+  lock.unlock();
+  engine->AbortOwnTransaction();
+  const Status status = engine->Close();
+  lock.lock();
+  registry.engines.erase(at);
+  registry.closed.notify_all();
+  return status;
 }
 
 }  // namespace zkdb

@@ -1,9 +1,10 @@
 // The databases that this process has open: every open of one configuration file shares one engine.
 //
-// Thread-safety: all functions from any thread. Opening and closing are serialized within the process.
+// Thread-safety: all functions from any thread. Openings are serialized within the process; an opening of a database that
+// is being closed waits for that.
 //
 // Invariants:
-//  1. An engine is in the registry from its successful open until its last handle is closed.
+//  1. An engine is in the registry from its successful open until its files are closed.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,8 @@ namespace zkdb {
 // Errors: those of Engine::Open, ZKDB_MISSING, ZKDB_EXISTS, ZKDB_CONFIG, ZKDB_IO.
 Status OpenDatabase(Env* env, const std::string& path, const EngineOptions& options, std::shared_ptr<Engine>* out);
 
-// Gives one handle back; the last one closes the engine.
+// Gives one handle back; the last one closes the engine: a transaction of this thread is aborted, one of another thread
+// is waited for.
 Status CloseDatabase(const std::shared_ptr<Engine>& engine);
 
 }  // namespace zkdb

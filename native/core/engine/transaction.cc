@@ -14,6 +14,7 @@ Status Transaction::Begin(std::shared_ptr<Engine> engine, std::unique_ptr<Transa
   engine->WaitForRoom();
   engine->gate_.EnterExclusive();
   transaction->open_ = true;
+  engine->open_transaction_ = transaction.get();
   ZKDB_RETURN_IF_ERROR(engine->CheckWritable());
   *out = std::move(transaction);
   return Status::Ok();
@@ -81,16 +82,26 @@ Status Transaction::Write(Slice bytes, WriteResult* result) {
   if (groups_.bytes().size + bytes.size > ZKDB_MAX_BATCH_SIZE) {
     return {ZKDB_BATCH_TOO_LARGE, "the transaction has more than " + std::to_string(ZKDB_MAX_BATCH_SIZE) + " bytes of changes"};
   }
-  const Status applied = Apply(&batch, result);
-  if (!applied.ok()) failure_ = applied;
-  existed_ += result->existed;
-  return applied;
+  try {
+    failure_ = Apply(&batch, result);
+  } catch (const std::bad_alloc&) {
+    failure_ = {ZKDB_NO_MEMORY, "no memory for the changes of the transaction"};
+  }
+  if (failure_.ok()) existed_ += result->existed;
+  return failure_;
+}
+
+Status Transaction::Verify() {
+  if (!engine_->config_.verify_all) return Status::Ok();
+  for (const auto& [partition, root] : touched_) ZKDB_RETURN_IF_ERROR(engine_->VerifyTree(partition, root));
+  return Status::Ok();
 }
 
 void Transaction::End() {
   for (const auto& [partition, root] : touched_) engine_->writer_locks_[partition]->unlock();
   touched_.clear();
   open_ = false;
+  engine_->open_transaction_ = nullptr;
   engine_->gate_.LeaveExclusive();
 }
 
@@ -98,15 +109,34 @@ Status Transaction::Commit(zkdb_durability durability, WriteResult* result) {
   *result = WriteResult{};
   if (!open_) return {ZKDB_CLOSED, "the transaction has ended"};
   Status status = failure_.ok() ? engine_->CheckWritable() : failure_;
+  if (status.ok() && !groups_.empty()) status = Verify();
   if (!status.ok() || groups_.empty()) return Abort(), status;
-  std::vector<Engine::Applied> applied;
-  for (const auto& [partition, root] : touched_) applied.push_back({partition, root});
-  status = engine_->LogAndQueue(applied, groups_, &result->sequence);
+  // The gate opens before the commit is durable: from then on this keeps the log open.
+  const std::shared_lock<std::shared_mutex> use(engine_->use_mutex_);
+  const uint32_t first = touched_.begin()->first;
+  uint64_t sequence = 0;
+  status = LogChanges(&sequence);
   if (!status.ok()) return Abort(), status;
+  result->sequence = sequence;
   result->existed = existed_;
-  Log* log = engine_->LogOf(applied.front().partition);
   End();
-  return engine_->MakeDurable(log, result->sequence, durability);
+  return engine_->MakeDurable(engine_->LogOf(first), sequence, durability);
+}
+
+Status Transaction::LogChanges(uint64_t* sequence) {
+  try {
+    std::vector<Engine::Applied> applied;
+    for (const auto& [partition, root] : touched_) applied.push_back({partition, root});
+    return engine_->LogAndQueue(applied, groups_, sequence);
+  } catch (const std::bad_alloc&) {
+    const Status status(ZKDB_NO_MEMORY, "no memory to commit the transaction");
+    if (*sequence != 0) engine_->Fail(status);
+    return status;
+  }
+}
+
+void Engine::AbortOwnTransaction() {
+  if (InTransaction() && open_transaction_ != nullptr) open_transaction_->Abort();
 }
 
 void Transaction::Abort() {

@@ -31,6 +31,7 @@ class Transaction {
   void Abort();
 
   TreeRoot RootOf(uint32_t partition) const;
+  bool Touches(uint32_t partition) const { return touched_.contains(partition); }
   const std::shared_ptr<Engine>& engine() const { return engine_; }
   bool open() const { return open_; }
   // Changes with each write: a scan that sees another number must seek anew.
@@ -40,6 +41,8 @@ class Transaction {
   explicit Transaction(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
   Status Touch(uint32_t partition);
   Status Apply(Batch* batch, WriteResult* result);
+  Status Verify();
+  Status LogChanges(uint64_t* sequence);
   void End();
 
   std::shared_ptr<Engine> engine_;

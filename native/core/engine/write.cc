@@ -7,6 +7,11 @@
 #include "core/engine/engine.h"
 
 namespace zkdb {
+namespace {
+
+constexpr ptrdiff_t kWarmAhead = 3;  // operations between asking for a leaf and changing it
+
+}  // namespace
 
 Status Engine::ClosedStatus() const { return {ZKDB_CLOSED, config_.file + ": the database is closed"}; }
 
@@ -30,19 +35,14 @@ Status Engine::Write(Slice bytes, zkdb_durability durability, bool non_atomic, W
   ZKDB_RETURN_IF_ERROR(batch.Parse(bytes, selector_));
   if (batch.operations().empty()) return Status::Ok();
   batch.Arrange();
-  WaitForRoom();
-  gate_.EnterShared();
   const bool spans = batch.operations().front().partition != batch.operations().back().partition;
-  Status status;
   if (config_.isolated && spans && !non_atomic) {
-    status = {ZKDB_CROSS_PARTITION, "the batch spans isolated partitions, which have no common log; write a batch for each, or allow it to be non-atomic"};
-  } else if (config_.isolated && spans) {
-    status = WriteParts(&batch, durability, result);
-  } else {
-    status = WriteArranged(&batch, durability, result);
+    return {ZKDB_CROSS_PARTITION, "the batch spans isolated partitions, which have no common log; write a batch for each, or allow it to be non-atomic"};
   }
-  gate_.LeaveShared();
-  return status;
+  WaitForRoom();
+  const SharedPass pass(&gate_);
+  if (config_.isolated && spans) return WriteParts(&batch, durability, result);
+  return WriteArranged(&batch, durability, result);
 }
 
 // Isolated partitions: one commit for each partition of the batch.
@@ -54,46 +54,59 @@ Status Engine::WriteParts(Batch* batch, zkdb_durability durability, WriteResult*
     ZKDB_RETURN_IF_ERROR(WriteArranged(&part, durability, &one));
     result->sequence = std::max(result->sequence, one.sequence);
     result->existed += one.existed;
-    if (one.failed_index >= 0 && result->failed_index < 0) result->failed_index = one.failed_index;
+    const bool first_failed = result->failed_index < 0 || one.failed_index < result->failed_index;
+    if (one.failed_index >= 0 && first_failed) result->failed_index = one.failed_index;
     return Status::Ok();
   });
 }
 
-std::vector<uint32_t> Engine::LockPartitions(Batch* batch) {
-  std::vector<uint32_t> locked;
+void Engine::LockPartitions(Batch* batch, HeldLocks* locks) {
+  uint32_t last = UINT32_MAX;
   for (const Operation& op : batch->operations()) {
-    if (locked.empty() || locked.back() != op.partition) locked.push_back(op.partition);
+    if (op.partition == last) continue;
+    last = op.partition;
+    locks->Take(writer_locks_[last].get());
   }
-  for (uint32_t i : locked) writer_locks_[i]->lock();
-  return locked;
-}
-
-void Engine::UnlockPartitions(const std::vector<uint32_t>& locked) {
-  for (uint32_t i : locked) writer_locks_[i]->unlock();
 }
 
 // One atomic commit of an arranged batch.
 Status Engine::WriteArranged(Batch* batch, zkdb_durability durability, WriteResult* result) {
-  const std::vector<uint32_t> locked = LockPartitions(batch);
-  std::vector<Applied> applied;
-  Status status = CheckWritable();
-  if (status.ok() && batch->has_conditions()) status = CheckConditions(batch, result);
-  const bool refused = result->failed_index >= 0;
-  if (status.ok() && !refused) status = ApplyAll(batch, &applied, result);
+  HeldLocks locks;
+  LockPartitions(batch, &locks);
+  ZKDB_RETURN_IF_ERROR(CheckWritable());
+  if (batch->has_conditions()) ZKDB_RETURN_IF_ERROR(CheckConditions(batch, result));
+  if (result->failed_index >= 0) return Status::Ok();
   uint64_t sequence = 0;
-  if (status.ok() && !refused) {
+  const Status status = ApplyAndLog(batch, result, &sequence);
+  locks.Release();
+  if (!status.ok()) {
+    result->existed = 0;
+    return status;
+  }
+  result->sequence = sequence;
+  return MakeDurable(LogOf(batch->operations().front().partition), sequence, durability);
+}
+
+// On failure nothing of the batch is left.
+Status Engine::ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence) {
+  std::vector<Applied> applied;
+  Status status;
+  try {
+    status = ApplyAll(batch, &applied, result);
     LogGroups groups;
-    status = batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
-      groups.Add(partitions_[p]->identity.uid, first, end);
-      return Status::Ok();
-    });
-    if (status.ok()) status = LogAndQueue(applied, groups, &sequence);
+    if (status.ok()) {
+      status = batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
+        groups.Add(partitions_[p]->identity.uid, first, end);
+        return Status::Ok();
+      });
+    }
+    if (status.ok()) status = LogAndQueue(applied, groups, sequence);
+  } catch (const std::bad_alloc&) {
+    status = {ZKDB_NO_MEMORY, "no memory for the batch; write it in parts"};
+    if (*sequence != 0) Fail(status);  // its number is given out: nothing can be published behind it
   }
   if (!status.ok()) RollBack(applied);
-  UnlockPartitions(locked);
-  if (!status.ok() || refused) return status;
-  result->sequence = sequence;
-  return MakeDurable(LogOf(locked.front()), sequence, durability);
+  return status;
 }
 
 // ---- conditions ------------------------------------------------------------------------------------------------------
@@ -130,6 +143,7 @@ Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const
   PageSpace& space = partitions_[partition]->space;
   Mutator mutator(&space, *root);
   for (const Operation* op = first; op != end; ++op) {
+    if (end - op > kWarmAhead) mutator.Warm(op[kWarmAhead].key);
     bool existed = false;
     uint64_t deleted = 0;
     if (op->kind == ZKDB_OP_DELETE_RANGE) {
@@ -162,8 +176,14 @@ void Engine::RollBack(const std::vector<Applied>& applied) {
 // Appends the record, makes the new trees the writers' state and queues the commit. On failure nothing has changed.
 Status Engine::LogAndQueue(const std::vector<Applied>& applied, const LogGroups& groups, uint64_t* sequence) {
   const Slice payload = groups.bytes();
-  ZKDB_RETURN_IF_ERROR(LogOf(applied.front().partition)->Append(&sequence_, &payload, 1, sequence));
   ChangedRoots roots;
+  roots.reserve(applied.size());
+  const Status logged = LogOf(applied.front().partition)->Append(&sequence_, &payload, 1, sequence);
+  if (!logged.ok()) {
+    // A failed write may have used up a number: nothing can be published behind it.
+    if (logged.code() == ZKDB_FAILED) Fail(logged);
+    return logged;
+  }
   for (const Applied& a : applied) {
     Partition& p = *partitions_[a.partition];
     p.space.Commit(*sequence);
@@ -183,7 +203,10 @@ Status Engine::MakeDurable(Log* log, uint64_t sequence, zkdb_durability durabili
   if (durability == ZKDB_DURABILITY_DEFAULT) durability = config_.durability;
   Status status;
   if (durability == ZKDB_DURABILITY_COMMIT) status = log->Sync(sequence);
-  if (durability == ZKDB_DURABILITY_INTERVAL) status = log->Flush(sequence);
+  if (durability == ZKDB_DURABILITY_INTERVAL) {
+    status = log->Flush(sequence);
+    if (!interval_used_.load(std::memory_order_relaxed) && !interval_used_.exchange(true)) thread_wake_.notify_one();
+  }
   if (!status.ok()) {
     Fail(status);
     return status;
@@ -192,6 +215,7 @@ Status Engine::MakeDurable(Log* log, uint64_t sequence, zkdb_durability durabili
 }
 
 Status Engine::Sync() {
+  const std::shared_lock<std::shared_mutex> use(use_mutex_);
   ZKDB_RETURN_IF_ERROR(CheckWritable());
   for (auto& log : logs_) {
     const Status status = log->Sync(log->last_sequence());
@@ -210,8 +234,12 @@ void Engine::NotePressure(Partition* partition) {
   const uint64_t now = partition->space.dirty_pages() * partition->space.page_size();
   const uint64_t before = partition_dirty_[partition->identity.index]->exchange(now, std::memory_order_relaxed);
   const uint64_t total = dirty_bytes_.fetch_add(now - before, std::memory_order_relaxed) + (now - before);
-  const bool due = total >= config_.min_checkpoint_size || now >= partition->config.min_checkpoint_size;
-  if (!due && (logs_.empty() || LogOf(partition->identity.index)->bytes_since_recycle() < config_.min_checkpoint_size)) return;
+  bool due = total >= config_.min_checkpoint_size || now >= partition->config.min_checkpoint_size;
+  // While a checkpoint runs, the log still counts what that checkpoint will let go.
+  if (!due && opened_ && !checkpointing_.load(std::memory_order_relaxed)) {
+    due = LogOf(partition->identity.index)->bytes_since_recycle() >= config_.min_checkpoint_size;
+  }
+  if (!due) return;
   const std::lock_guard<std::mutex> lock(thread_mutex_);
   if (checkpoint_wanted_) return;
   checkpoint_wanted_ = true;
@@ -231,10 +259,10 @@ void Engine::WaitForRoom() {
 // An old snapshot that pins more than SnapshotLimit fails instead of letting the files grow.
 void Engine::EnforceSnapshotLimit(Partition* partition) {
   if (config_.snapshot_limit == 0) return;
-  const uint64_t oldest = snapshots_.Oldest();
+  const uint64_t oldest = snapshots_.OldestUnexpired();
   if (oldest == UINT64_MAX) return;
   const uint64_t pinned = partition->space.free_space().PinnedCount(oldest) * partition->space.page_size();
-  if (pinned > config_.snapshot_limit && snapshots_.ExpireOldest()) partition->space.ForgetEpochs();
+  if (pinned > config_.snapshot_limit) snapshots_.ExpireOldest();
 }
 
 Status Engine::VerifyTree(uint32_t partition, const TreeRoot& root) {

@@ -99,23 +99,28 @@ Status RangeScan::CompareKeys(uint32_t a, uint32_t b, int* out) {
 
 // Whether `a` comes out before `b`. A source without records comes last; equal keys come in the order of the sources.
 Status RangeScan::Before(const Node& a, const Node& b, bool* out) {
+  *out = a.head < b.head;
+  if (a.head != b.head) return Status::Ok();
   if (a.source == kNoSource || b.source == kNoSource) {
     *out = a.source != kNoSource;
     return Status::Ok();
   }
-  int c = a.head < b.head ? -1 : (a.head > b.head ? 1 : 0);
-  if (c == 0) ZKDB_RETURN_IF_ERROR(CompareKeys(a.source, b.source, &c));
+  int c = 0;
+  ZKDB_RETURN_IF_ERROR(CompareKeys(a.source, b.source, &c));
   if (bounds_.options.reverse) c = -c;
   *out = c < 0 || (c == 0 && a.source < b.source);
   return Status::Ok();
 }
 
-Status RangeScan::LoadHead(uint32_t source, Node* out) {
+Status RangeScan::LoadNode(uint32_t source, Node* out) {
   SourceStream& stream = *streams_[source];
   bool any = false;
   ZKDB_RETURN_IF_ERROR(stream.Enter(generation_));
   ZKDB_RETURN_IF_ERROR(stream.Fill(&any));
-  *out = any ? Node{stream.TakeKey(), source} : Node{0, kNoSource};
+  *out = Node{UINT64_MAX, kNoSource};
+  if (!any) return Status::Ok();
+  const uint64_t head = stream.TakeKey();
+  *out = Node{bounds_.options.reverse ? ~head : head, source};
   return Status::Ok();
 }
 
@@ -123,7 +128,7 @@ Status RangeScan::LoadHead(uint32_t source, Node* out) {
 Status RangeScan::OpenAll() {
   const auto n = static_cast<uint32_t>(streams_.size());
   std::vector<Node> winners(2 * size_t{n});
-  for (uint32_t i = 0; i < n; ++i) ZKDB_RETURN_IF_ERROR(LoadHead(i, &winners[n + i]));
+  for (uint32_t i = 0; i < n; ++i) ZKDB_RETURN_IF_ERROR(LoadNode(i, &winners[n + i]));
   losers_.assign(n, Node{});
   for (uint32_t i = n - 1; i > 0; --i) {
     bool left = false;
@@ -141,12 +146,18 @@ Status RangeScan::OpenAll() {
 // Plays the matches of `source`, whose key is a new one, up to the root.
 Status RangeScan::Replay(uint32_t source) {
   Node node;
-  ZKDB_RETURN_IF_ERROR(LoadHead(source, &node));
+  ZKDB_RETURN_IF_ERROR(LoadNode(source, &node));
   const auto n = static_cast<uint32_t>(streams_.size());
   for (uint32_t i = (n + source) / 2; i > 0; i /= 2) {
-    bool loses = false;
-    ZKDB_RETURN_IF_ERROR(Before(losers_[i], node, &loses));
-    if (loses) std::swap(losers_[i], node);
+    Node& loser = losers_[i];
+    bool swap = loser.head < node.head;
+    if (loser.head == node.head) [[unlikely]] ZKDB_RETURN_IF_ERROR(Before(loser, node, &swap));
+    // Exchanged without a branch: which one wins is a coin toss that no predictor learns.
+    const uint64_t mask = swap ? UINT64_MAX : 0;
+    const uint64_t head = (loser.head ^ node.head) & mask;
+    const auto number = static_cast<uint32_t>((loser.source ^ node.source) & mask);
+    loser = Node{loser.head ^ head, loser.source ^ number};
+    node = Node{node.head ^ head, node.source ^ number};
   }
   repeated_ = node.source == source;
   winner_ = node;
@@ -155,7 +166,7 @@ Status RangeScan::Replay(uint32_t source) {
 
 // The source that would win without the winner: the best of those that lost to it.
 Status RangeScan::RunnerUp(Node* out) {
-  *out = Node{0, kNoSource};
+  *out = Node{UINT64_MAX, kNoSource};
   const auto n = static_cast<uint32_t>(streams_.size());
   for (uint32_t i = (n + winner_.source) / 2; i > 0; i /= 2) {
     bool better = false;

@@ -36,14 +36,14 @@ class RangeScan {
 
  private:
   struct Node {
-    uint64_t head;    // of the source's current key; meaningless when it has none
-    uint32_t source;  // kNoSource: has no more records
+    uint64_t head = 0;    // of the source's current key, inverted going backward: the lower one comes out first
+    uint32_t source = 0;  // kNoSource, with the highest head: has no more records
   };
 
   Status PackSerial(PackBuffer* out, bool* done);
   Status PackMerged(PackBuffer* out, bool* done);
   Status OpenAll();
-  Status LoadHead(uint32_t source, Node* out);
+  Status LoadNode(uint32_t source, Node* out);
   Status Before(const Node& a, const Node& b, bool* out);
   Status CompareKeys(uint32_t a, uint32_t b, int* out);
   Status Replay(uint32_t source);

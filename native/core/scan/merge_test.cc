@@ -2,6 +2,7 @@
 #include "core/scan/merge.h"
 
 #include <algorithm>
+#include <fstream>
 
 #include "core/btree/tree_test_util.h"
 
@@ -175,6 +176,38 @@ TEST(a_scan_goes_on_over_checkpoints_and_transactions_between_two_packs) {
     }
   }
   EXPECT(records == p.Expected({}, false));
+}
+
+TEST(a_scan_hands_out_what_comes_before_a_damaged_leaf_and_then_fails_until_it_seeks) {
+  Partitions p(1, KeyShape::kAscending, 41, 2000);
+  TestPartition& part = *p.all[0];
+  ASSERT_OK(part.Checkpoint(true));
+  const Records expected = p.Expected({}, false);
+  RecordPlace place;
+  ASSERT_OK(FindRecord(part.space(), part.root(), expected[expected.size() / 2].first, &place));
+  const uint32_t page = place.leaf.header().number;
+  {
+    std::fstream file(part.space()->files().PathOf(page), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(page % part.space()->segment_pages()) * 4096 + 8);
+    file.write("damaged!", 8);
+  }
+  ASSERT_OK(part.Reopen());
+  RangeScan scan(p.Sources(), {}, {});
+  std::vector<uint8_t> buffer(8u << 20);
+  size_t used = 0;
+  uint32_t count = 0;
+  bool done = false;
+  bool too_small = false;
+  ASSERT_OK(scan.Pack(buffer.data(), buffer.size(), UINT32_MAX, &used, &count, &done, &too_small));
+  EXPECT(count > 0 && count <= expected.size() / 2 && !done);
+  for (int i = 0; i < 2; ++i) {
+    const Status status = scan.Pack(buffer.data(), buffer.size(), UINT32_MAX, &used, &count, &done, &too_small);
+    EXPECT_CODE(status, ZKDB_CORRUPT);
+    EXPECT(status.message().find("page " + std::to_string(page)) != std::string::npos);
+  }
+  ASSERT_OK(scan.Seek(expected.back().first));
+  ASSERT_OK(scan.Pack(buffer.data(), buffer.size(), UINT32_MAX, &used, &count, &done, &too_small));
+  EXPECT(count == 1 && done);
 }
 
 TEST(a_scan_of_nothing_is_done_at_once) {

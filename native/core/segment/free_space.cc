@@ -21,6 +21,10 @@ uint32_t FreeSpace::TakeReusable() {
     hot_.pop_back();
     return page;
   }
+  return TakeCold();
+}
+
+uint32_t FreeSpace::TakeCold() {
   if (cold_count_ == 0) return Bitmap::kNone;
   const uint32_t page = cold_.First();
   ZKDB_ASSERT(page != Bitmap::kNone);

@@ -39,6 +39,8 @@ class FreeSpace {
 
   // Takes the most recently freed hot page, else the lowest cold one; Bitmap::kNone when there is neither.
   uint32_t TakeReusable();
+  // Takes the lowest cold page, else a hot one: for what should not keep the file from being cut.
+  uint32_t TakeLow() { return cold_count_ > 0 ? TakeCold() : TakeReusable(); }
   // As TakeReusable for up to `want` consecutive pages that end before `boundary` multiples; sets *got.
   uint32_t TakeRun(uint32_t want, uint32_t boundary, uint32_t* got);
   // Marks a page that was taken, or that extends the partition, as in use and fresh.
@@ -84,6 +86,7 @@ class FreeSpace {
     std::vector<uint32_t> pages;
   };
 
+  uint32_t TakeCold();
   static void Tag(std::deque<Waiting>* queue, uint64_t published);
   bool Releasable(const Waiting& w, const ReleaseLimits& limits, uint64_t min_active) const;
   void PushWaiting(std::deque<Waiting>* queue, uint64_t sequence, std::vector<uint32_t> pages);

@@ -295,7 +295,7 @@ Status PageSpace::ReserveFreeMap(CheckpointPlan* plan) {
   Status status = files_.Reserve(MetaPages(page_size()));
   if (status.ok()) status = AddViews();
   while (status.ok() && any && uint64_t{bits} * plan->free_map.size() < free_space_.page_count()) {
-    uint32_t number = free_space_.TakeReusable();
+    uint32_t number = free_space_.TakeLow();
     if (number == Bitmap::kNone) status = Extend(1, &number);
     if (!status.ok()) break;
     const uint32_t state = StateOf(number).exchange(kUnverified, std::memory_order_relaxed);

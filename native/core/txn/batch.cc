@@ -18,6 +18,11 @@ Status Malformed(uint32_t index, const std::string& what) {
   return Status::Invalid("operation " + std::to_string(index) + " of the batch " + what);
 }
 
+// The flags that an operation may carry.
+uint8_t FlagsOf(zkdb_op kind) {
+  return kind == ZKDB_OP_DELETE_RANGE ? ZKDB_RANGE_HAS_HI | ZKDB_RANGE_LO_EXCLUSIVE | ZKDB_RANGE_HI_INCLUSIVE : 0;
+}
+
 // Splits the value of a conditional put into the expected and the new one.
 Status SplitExpected(Operation* op) {
   if (op->kind == ZKDB_OP_DELETE_IF_VALUE) {
@@ -52,9 +57,11 @@ Status Batch::Add(Slice bytes, size_t* position, const Selector* selector) {
   if (p[0] < ZKDB_OP_PUT || p[0] > ZKDB_OP_DELETE_IF_VALUE) return Malformed(index, "has the unknown kind " + std::to_string(p[0]));
   op.kind = static_cast<zkdb_op>(p[0]);
   op.flags = p[1];
+  if ((op.flags & ~FlagsOf(op.kind)) != 0) return Malformed(index, "has unknown flags: " + std::to_string(op.flags));
   const uint32_t key_size = Load16(p + 2);
   const uint32_t value_size = Load32(p + 4);
   if (left - ZKDB_OP_HEADER_SIZE < uint64_t{key_size} + value_size) return Malformed(index, "is longer than the batch");
+  if (op.kind == ZKDB_OP_DELETE && value_size != 0) return Malformed(index, "is a delete with a value");
   op.bytes = p;
   op.size = ZKDB_OP_HEADER_SIZE + key_size + value_size;
   op.key = Slice(p + ZKDB_OP_HEADER_SIZE, key_size);
@@ -87,6 +94,7 @@ void Batch::Route(Operation* op, const Selector& selector) {
     if (!selector.MayHold(i, range.lo, range.has_hi, range.hi)) continue;
     op->partition = i;
     operations_.push_back(*op);
+    routed_bytes_ += op->size;
   }
 }
 
@@ -95,7 +103,12 @@ Status Batch::Parse(Slice bytes, const Selector& selector) {
     return {ZKDB_BATCH_TOO_LARGE, "the batch has " + std::to_string(bytes.size) + " bytes; the limit is " +
                                       std::to_string(ZKDB_MAX_BATCH_SIZE) + "; write it in parts"};
   }
-  for (size_t position = 0; position < bytes.size;) ZKDB_RETURN_IF_ERROR(Add(bytes, &position, &selector));
+  for (size_t position = 0; position < bytes.size;) {
+    ZKDB_RETURN_IF_ERROR(Add(bytes, &position, &selector));
+    if (routed_bytes_ <= ZKDB_MAX_BATCH_SIZE) continue;
+    return {ZKDB_BATCH_TOO_LARGE, "the range deletes of the batch, one for each partition that they touch, have more than " +
+                                      std::to_string(ZKDB_MAX_BATCH_SIZE) + " bytes; write it in parts"};
+  }
   return Status::Ok();
 }
 

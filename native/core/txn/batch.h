@@ -77,6 +77,7 @@ class Batch {
   bool has_ranges_ = false;
   bool sorted_ = false;
   uint32_t next_index_ = 0;
+  uint64_t routed_bytes_ = 0;  // of range deletes, once for each partition
 };
 
 // Collects the groups of a log record.

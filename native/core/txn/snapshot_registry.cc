@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/segment/epoch.h"
+
 namespace zkdb {
 
 SnapshotRegistry::~SnapshotRegistry() {
@@ -27,6 +29,7 @@ SnapshotSlot* SnapshotRegistry::Claim(uint64_t sequence, uint64_t now_ms) {
     } while (!slots_.compare_exchange_weak(head, slot, std::memory_order_acq_rel));
   }
   slot->expired.store(false, std::memory_order_relaxed);
+  slot->expired_epoch.store(0, std::memory_order_relaxed);
   slot->opened_ms.store(now_ms, std::memory_order_relaxed);
   slot->sequence.exchange(sequence, std::memory_order_seq_cst);
   count_.fetch_add(1, std::memory_order_relaxed);
@@ -39,8 +42,28 @@ void SnapshotRegistry::Release(SnapshotSlot* slot) {
   count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+namespace {
+
+// Expired, and no reader is left that could have missed it.
+bool IsGone(const SnapshotSlot& slot) {
+  if (!slot.expired.load(std::memory_order_relaxed)) return false;
+  const uint64_t epoch = slot.expired_epoch.load(std::memory_order_seq_cst);
+  return epoch != 0 && epoch <= Epoch::MinActive();
+}
+
+}  // namespace
+
 uint64_t SnapshotRegistry::Oldest() const {
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  uint64_t oldest = UINT64_MAX;
+  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
+    const uint64_t sequence = s->sequence.load(std::memory_order_seq_cst);
+    if (sequence < oldest && !IsGone(*s)) oldest = sequence;
+  }
+  return oldest;
+}
+
+uint64_t SnapshotRegistry::OldestUnexpired() const {
   uint64_t oldest = UINT64_MAX;
   for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
     const uint64_t sequence = s->sequence.load(std::memory_order_seq_cst);
@@ -59,10 +82,12 @@ uint64_t SnapshotRegistry::OldestOpenedMs() const {
 }
 
 bool SnapshotRegistry::ExpireOldest() {
-  const uint64_t oldest = Oldest();
+  const uint64_t oldest = OldestUnexpired();
   if (oldest == UINT64_MAX) return false;
   for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
-    if (s->sequence.load(std::memory_order_relaxed) == oldest) s->expired.store(true, std::memory_order_seq_cst);
+    if (s->sequence.load(std::memory_order_relaxed) != oldest || s->expired.load(std::memory_order_relaxed)) continue;
+    s->expired.store(true, std::memory_order_seq_cst);
+    s->expired_epoch.store(Epoch::Advance(), std::memory_order_seq_cst);
   }
   return true;
 }

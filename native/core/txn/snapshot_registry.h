@@ -4,8 +4,8 @@
 //
 // Invariants:
 //  1. A slot is claimed with a sequence that is not newer than the state its owner goes on to read, before it reads it.
-//  2. An expired slot no longer holds pages back; its owner sees `expired` before it follows a page pointer (it enters an
-//     EpochGuard first, and pages are released only after the epoch moved on).
+//  2. An expired slot holds pages back until every EpochGuard entered before it was marked has ended: its owner looks at
+//     `expired` inside a guard before it follows a page pointer, in whatever partition the page is.
 #pragma once
 
 #include <atomic>
@@ -18,6 +18,7 @@ struct SnapshotSlot {
   std::atomic<uint64_t> sequence{kFree};
   std::atomic<uint64_t> opened_ms{0};
   std::atomic<bool> expired{false};
+  std::atomic<uint64_t> expired_epoch{0};  // begun after `expired` was set; 0: not yet
   std::atomic<bool> taken{false};
   std::atomic<SnapshotSlot*> next{nullptr};
 };
@@ -32,11 +33,13 @@ class SnapshotRegistry {
   SnapshotSlot* Claim(uint64_t sequence, uint64_t now_ms);
   void Release(SnapshotSlot* slot);
 
-  // The smallest sequence that an open, unexpired snapshot reads; UINT64_MAX when there is none.
+  // The smallest sequence that an open snapshot reads or, expired, may still be reading; UINT64_MAX when there is none.
   uint64_t Oldest() const;
+  // The same without expired ones.
+  uint64_t OldestUnexpired() const;
   uint64_t OldestOpenedMs() const;  // UINT64_MAX when there is none
   uint64_t count() const { return count_.load(std::memory_order_relaxed); }
-  // Marks the snapshots of the oldest sequence as expired. False when there is none.
+  // Marks the snapshots of the oldest unexpired sequence as expired. False when there is none.
   bool ExpireOldest();
 
  private:

@@ -3,8 +3,8 @@
 // Thread-safety: that is what they are for.
 //
 // Invariants:
-//  1. Order: gate, then partitions by ascending index (an exclusive transaction may take them in any order: nobody else
-//     holds one while waiting), then the log, then the commit queue.
+//  1. Order: gate, then the engine's use lock, then its checkpoint lock, then partitions by ascending index (an exclusive
+//     transaction may take them in any order: nobody else holds one while waiting), then the log, then the commit queue.
 #pragma once
 
 #include <condition_variable>
@@ -12,6 +12,7 @@
 #include <mutex>
 #include <semaphore>
 #include <thread>
+#include <vector>
 
 namespace zkdb {
 
@@ -63,6 +64,51 @@ class WriterGate {
   uint32_t waiting_exclusive_ = 0;
   bool exclusive_ = false;
   std::thread::id owner_;
+};
+
+// A batch's pass through the gate, for a scope.
+class SharedPass {
+ public:
+  explicit SharedPass(WriterGate* gate) : gate_(gate) { gate_->EnterShared(); }
+  ~SharedPass() { gate_->LeaveShared(); }
+  SharedPass(const SharedPass&) = delete;
+  SharedPass& operator=(const SharedPass&) = delete;
+
+ private:
+  WriterGate* gate_;
+};
+
+// The gate for one operation alone, for a scope.
+class ExclusivePass {
+ public:
+  explicit ExclusivePass(WriterGate* gate) : gate_(gate) { gate_->EnterExclusive(); }
+  ~ExclusivePass() { gate_->LeaveExclusive(); }
+  ExclusivePass(const ExclusivePass&) = delete;
+  ExclusivePass& operator=(const ExclusivePass&) = delete;
+
+ private:
+  WriterGate* gate_;
+};
+
+// Partition locks held for a scope, taken in ascending order of the partitions.
+class HeldLocks {
+ public:
+  HeldLocks() = default;
+  ~HeldLocks() { Release(); }
+  HeldLocks(const HeldLocks&) = delete;
+  HeldLocks& operator=(const HeldLocks&) = delete;
+
+  void Take(WriterLock* lock) {
+    locks_.push_back(lock);
+    lock->lock();
+  }
+  void Release() {
+    for (WriterLock* lock : locks_) lock->unlock();
+    locks_.clear();
+  }
+
+ private:
+  std::vector<WriterLock*> locks_;
 };
 
 }  // namespace zkdb

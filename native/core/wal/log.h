@@ -81,8 +81,8 @@ class Log {
   // What later file headers say of the partitions (Recycle and new files use it).
   virtual void SetPartitions(std::vector<LogPartition> partitions) = 0;
 
-  // No record up to `sequence` is needed any more: whole files below it become spares or are removed. The last file
-  // stays. When the last file too holds only such records and is more than half full, the next Append begins a new one.
+  // No record up to `sequence` is needed any more: whole files below it become spares or are removed, after the header of
+  // a new file made durable what SetPartitions said. The last file stays. When the last file too holds only such records and is more than half full, the next Append begins a new one.
   virtual Status Recycle(uint64_t sequence) = 0;
 
   // Called last, when a checkpoint holds everything: begins a fresh file that is marked clean and removes the others.

@@ -17,9 +17,31 @@ Status LogWriter::Recycle(uint64_t sequence) {
     begin_file_ = true;
   }
   if (!files_.OldestIsUnneeded(sequence)) return Status::Ok();
+  bool claimed = true;
+  if (claims_changed_) ZKDB_RETURN_IF_ERROR(WriteClaims(&lock, &claimed));
+  if (!claimed) return Status::Ok();
   lock.unlock();
   ZKDB_RETURN_IF_ERROR(Sync(last_sequence()));
   return RetireFiles(sequence);
+}
+
+// Begins a file whose header says what the partitions have reached, and makes it durable: with the records that go, an
+// older copy of a partition, or its older meta, would otherwise pass for the newest. *done false: the disk is full.
+Status LogWriter::WriteClaims(Lock* lock, bool* done) {
+  while (writing_ || !pending_.empty()) ZKDB_RETURN_IF_ERROR(WaitAndWrite(lock, false));
+  pending_.Prepare(kLogHeaderSize);
+  const Status begun = BeginFile(0);
+  *done = begun.ok();
+  if (begun.code() == ZKDB_NO_SPACE) return Status::Ok();
+  ZKDB_RETURN_IF_ERROR(begun);
+  while (writing_ || !pending_.empty()) ZKDB_RETURN_IF_ERROR(WaitAndWrite(lock, false));
+  while (syncing_) changed_.wait(*lock);
+  ZKDB_RETURN_IF_ERROR(CheckUsable());
+  syncing_ = true;
+  const Status status = SyncOnce(lock);
+  syncing_ = false;
+  changed_.notify_all();
+  return status;
 }
 
 // Each name is durable before the next one changes. REQUIRES: recycle_mutex_.

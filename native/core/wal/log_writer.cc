@@ -87,6 +87,7 @@ Status LogWriter::BeginFile(uint64_t space) {
   if (names_failed) return Latch(status);
   ZKDB_RETURN_IF_ERROR(status);
   begin_file_ = false;
+  claims_changed_ = false;
   EncodeLogFileHeader(header, pending_.Extend(files_.current(), 0, kLogHeaderSize));
   return Status::Ok();
 }
@@ -160,6 +161,10 @@ Status LogWriter::WriteLarge(LogFile* file, uint64_t offset, RecordHeader header
 void LogWriter::SetPartitions(std::vector<LogPartition> partitions) {
   ZKDB_ASSERT(partitions.size() <= kLogMaxPartitions);
   Lock lock(mutex_);
+  const auto same = [](const LogPartition& a, const LogPartition& b) {
+    return a.uid == b.uid && a.checkpoint_sequence == b.checkpoint_sequence;
+  };
+  claims_changed_ |= !std::equal(partitions.begin(), partitions.end(), partitions_.begin(), partitions_.end(), same);
   partitions_ = std::move(partitions);
 }
 

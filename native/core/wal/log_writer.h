@@ -73,6 +73,7 @@ class LogWriter : public Log {
   void Publish(uint64_t target, uint64_t names);
   Status Latch(const Status& cause);
   Status RetireFiles(uint64_t sequence);
+  Status WriteClaims(Lock* lock, bool* done);
 
   Env* env_;
   const LogOptions options_;
@@ -81,6 +82,7 @@ class LogWriter : public Log {
   std::condition_variable changed_;
   LogFileSet files_;
   std::vector<LogPartition> partitions_;
+  bool claims_changed_ = false;  // no header has partitions_ as they are now
   LogBuffer pending_;     // appended, not being written
   LogBuffer in_flight_;   // being written; owned by the thread that set writing_
   bool writing_ = false;

@@ -1,0 +1,133 @@
+// What works without an open database: routing by a configuration alone, and describing files.
+#include <memory>
+#include <vector>
+
+#include "addon/arguments.h"
+#include "addon/job.h"
+
+namespace zkdb::addon {
+namespace {
+
+struct CloseRouter {
+  void operator()(zkdb_router* router) const { zkdb_router_close(router); }
+};
+using RouterPtr = std::unique_ptr<zkdb_router, CloseRouter>;
+
+napi_value DescribePartitions(napi_env env, const zkdb_router* router, zkdb_error* error) {
+  napi_value list = nullptr;
+  const uint32_t count = zkdb_router_partition_count(router);
+  if (napi_create_array_with_length(env, count, &list) != napi_ok) return nullptr;
+  for (uint32_t i = 0; i < count; ++i) {
+    auto info = std::make_unique<zkdb_partition_info>();
+    napi_value partition = nullptr;
+    if (zkdb_router_describe(router, i, info.get(), error) != ZKDB_OK) return nullptr;
+    if (napi_create_object(env, &partition) != napi_ok) return nullptr;
+    SetPartition(env, partition, *info);
+    napi_set_element(env, list, i, partition);
+  }
+  return list;
+}
+
+// The partition of each key of an array of Uint8Array; null when an element is something else.
+napi_value RouteKeys(napi_env env, const zkdb_router* router, napi_value keys) {
+  uint32_t count = 0;
+  napi_value list = nullptr;
+  if (napi_get_array_length(env, keys, &count) != napi_ok) return nullptr;
+  if (napi_create_array_with_length(env, count, &list) != napi_ok) return nullptr;
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value key = nullptr;
+    napi_value index = nullptr;
+    napi_typedarray_type type = napi_int8_array;
+    void* data = nullptr;
+    size_t size = 0;
+    if (napi_get_element(env, keys, i, &key) != napi_ok) return nullptr;
+    if (napi_get_typedarray_info(env, key, &type, &size, &data, nullptr, nullptr) != napi_ok) return nullptr;
+    if (type != napi_uint8_array) return nullptr;
+    napi_create_uint32(env, zkdb_router_partition_of(router, data, size), &index);
+    napi_set_element(env, list, i, index);
+  }
+  return list;
+}
+
+// route(file: string, keys: Uint8Array[]): {code, name, message, urgent, partitions, indexes}
+napi_value Route(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  zkdb_error& error = args.environment().error();
+  std::string file;
+  bool is_array = false;
+  if (!args.String(0, &file) || napi_is_array(env, args[1], &is_array) != napi_ok || !is_array) {
+    args.Invalid();
+    return DescribeError(env, error.code, error);
+  }
+  zkdb_router* opened = nullptr;
+  zkdb_code code = zkdb_router_open(file.c_str(), &opened, &error);
+  if (code != ZKDB_OK) return DescribeError(env, code, error);
+  const RouterPtr router(opened);
+  napi_value partitions = DescribePartitions(env, opened, &error);
+  napi_value indexes = RouteKeys(env, opened, args[1]);
+  if (partitions == nullptr || indexes == nullptr) {
+    args.Invalid();
+    return DescribeError(env, error.code, error);
+  }
+  napi_value result = DescribeError(env, ZKDB_OK, error);
+  napi_set_named_property(env, result, "partitions", partitions);
+  napi_set_named_property(env, result, "indexes", indexes);
+  return result;
+}
+
+struct LineSink {
+  napi_env env;
+  napi_value function;
+
+  // Calls the JavaScript function; it stops the work by answering true or by throwing.
+  static int Send(void* context, const char* text, size_t size) {
+    const auto* sink = static_cast<LineSink*>(context);
+    napi_handle_scope scope = nullptr;
+    if (napi_open_handle_scope(sink->env, &scope) != napi_ok) return 1;
+    const bool stop = sink->Call(text, size);
+    napi_close_handle_scope(sink->env, scope);
+    return stop ? 1 : 0;
+  }
+
+  bool Call(const char* text, size_t size) const {
+    napi_value line = nullptr;
+    napi_value receiver = nullptr;
+    napi_value answer = nullptr;
+    bool stop = false;
+    if (napi_create_string_utf8(env, text, size, &line) != napi_ok) return true;
+    if (napi_get_undefined(env, &receiver) != napi_ok) return true;
+    if (napi_call_function(env, receiver, function, 1, &line, &answer) != napi_ok) return true;
+    return napi_get_value_bool(env, answer, &stop) != napi_ok || stop;
+  }
+};
+
+// inspect(file: string, page: number, asJson: number, sink: (text) => boolean): {code, name, message, urgent}
+napi_value Inspect(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  zkdb_error& error = args.environment().error();
+  std::string file;
+  int64_t page = -1;
+  uint32_t as_json = 0;
+  napi_valuetype type = napi_undefined;
+  if (!args.String(0, &file) || napi_get_value_int64(env, args[1], &page) != napi_ok || !args.Uint(2, &as_json) ||
+      napi_typeof(env, args[3], &type) != napi_ok || type != napi_function) {
+    args.Invalid();
+    return DescribeError(env, error.code, error);
+  }
+  LineSink sink{env, args[3]};
+  const zkdb_code code = zkdb_inspect(file.c_str(), page, as_json != 0, LineSink::Send, &sink, &error);
+  return DescribeError(env, code, error);
+}
+
+constexpr FunctionEntry kFunctions[] = {
+    {"route", Route},
+    {"inspect", Inspect},
+};
+
+}  // namespace
+
+void ExportToolFunctions(napi_env env, napi_value exports, Environment* environment) {
+  ExportFunctions(env, exports, environment, kFunctions, std::size(kFunctions));
+}
+
+}  // namespace zkdb::addon
