@@ -1,13 +1,14 @@
 /**
- * README.md is run: its blocks one after another in one folder, in which the package is found by its name and the command
- * `zkdb` is on the path.
+ * README.md is run: its blocks one after another in one folder, in which the package is found by its name and the
+ * command `zkdb` is on the path.
  *
  * - `js` and `ts` blocks run as ECMAScript modules; `ts` blocks are compiled by the strict compiler first.
  * - `sh` blocks run in bash, which ends at the first command that fails.
- * - A line with `//=> TEXT` or `#=> TEXT` is a line that the block prints. What a block prints is all there in its order.
+ * - A line with `//=> TEXT` or `#=> TEXT` is a line that the block prints. All that a block prints is there, in order.
  * - A block after `<!-- file: NAME -->` is written to that file.
  *
- * The two commands of the first screen are held against package.json, because running them would run this test again.
+ * The commands of the first screen, in a block without a language, are held against package.json, because running them
+ * would run this test again.
  */
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -31,10 +32,11 @@ interface Block {
 
 /** The fenced blocks of a document. */
 function blocksOf(document: string): Block[] {
-  const blocks = document.matchAll(/(?:^<!-- (?:file: (\S+)|[^>]*) -->\n)?^```(\w*)\n([\s\S]*?)^```$/gm)
-  return [...blocks].map(([whole, file = '', language = '', text = ''], i) => {
-    const place = document.indexOf(whole)
-    return { language, file, text, line: document.slice(0, place).split('\n').length + (i, file ? 2 : 1) }
+  const found = [...document.matchAll(/(^<!-- file: (\S+) -->\n)?^```(\w*)\n([\s\S]*?)^```$/gm)]
+  return found.map((match) => {
+    const [, mark = '', file = '', language = '', text = ''] = match
+    const line = document.slice(0, match.index + mark.length).split('\n').length + 1
+    return { language, file, text, line }
   })
 }
 
@@ -95,9 +97,13 @@ for (const block of blocks) {
 }
 
 test('the document has blocks of every kind', (t) => {
-  for (const language of ['js', 'ts', 'sh', 'ini']) t.true(blocks.some((block) => block.language === language), language)
+  for (const language of ['js', 'ts', 'sh', 'ini'])
+    t.true(
+      blocks.some((block) => block.language === language),
+      language
+    )
   t.deepEqual(expectedOf({ language: 'js', file: '', line: 1, text: 'f() //=> a b\n//=> c\n' }), ['a b', 'c'])
-  t.is(readme.split('\n')[blocks[1]!.line], blocks[1]!.text.split('\n')[0])
+  for (const { line, text } of blocks) t.is(readme.split('\n')[line - 1], text.split('\n')[0])
 })
 
 test('the first screen names the two commands, and package.json has what they run', (t) => {

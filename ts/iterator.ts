@@ -5,7 +5,7 @@
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
 import type { DatabaseHandle } from './batch-writer.js'
 import { type Data, writeKey } from './bytes.js'
-import type { EncodedRange, ScanMode } from './range.js'
+import { type EncodedRange, isInRange, type ScanMode } from './range.js'
 import { type Format, RecordReader } from './record-reader.js'
 import { type Snapshot, snapshotHandle } from './snapshot.js'
 
@@ -25,10 +25,12 @@ const turnRecords = 10_000
 /** What the three kinds of iterators have in common: what an item is. */
 class Items<Item> {
   readonly #reader: RecordReader
+  readonly #range: EncodedRange
   readonly #item: (reader: RecordReader, i: number) => Item
 
-  constructor(reader: RecordReader, item: (reader: RecordReader, i: number) => Item) {
+  constructor(reader: RecordReader, range: EncodedRange, item: (reader: RecordReader, i: number) => Item) {
     this.#reader = reader
+    this.#range = range
     this.#item = item
   }
 
@@ -62,8 +64,10 @@ class Items<Item> {
     return items
   }
 
+  /** In Level a target outside of the range ends the iterator. */
   seek(target: Data): void {
-    this.#reader.seek(writeKey(target))
+    if (isInRange(target, this.#range)) this.#reader.seek(writeKey(target))
+    else this.#reader.end()
   }
 
   close(): void {
@@ -108,7 +112,7 @@ export class EntryIterator<Db, K, V> extends AbstractIterator<Db, K, V> {
   constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions) {
     super(db, options as Any)
     const wanted = { keys: options.keys !== false, values: options.values !== false }
-    this.#items = new Items(openReader(handle, options, wanted), entry)
+    this.#items = new Items(openReader(handle, options, wanted), options, entry)
   }
 
   async _next(): Promise<unknown> {
@@ -134,7 +138,7 @@ export class KeyIterator<Db, K> extends AbstractKeyIterator<Db, K> {
 
   constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions) {
     super(db, options as Any)
-    this.#items = new Items(openReader(handle, options, { keys: true, values: false }), key)
+    this.#items = new Items(openReader(handle, options, { keys: true, values: false }), options, key)
   }
 
   async _next(): Promise<unknown> {
@@ -160,7 +164,7 @@ export class ValueIterator<Db, K, V> extends AbstractValueIterator<Db, K, V> {
 
   constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions) {
     super(db, options as Any)
-    this.#items = new Items(openReader(handle, options, { keys: false, values: true }), value)
+    this.#items = new Items(openReader(handle, options, { keys: false, values: true }), options, value)
   }
 
   async _next(): Promise<unknown> {

@@ -40,6 +40,20 @@ export function writeRange(range: EncodedRange): NativeRange {
   return { loSize, hiSize, flags }
 }
 
+const bytesOf = (data: Data): Uint8Array => (typeof data === 'string' ? Buffer.from(data) : data)
+
+/** Whether a key lies in a range. */
+export function isInRange(key: Data, range: EncodedRange): boolean {
+  const bytes = bytesOf(key)
+  const order = (bound: Data): number => Buffer.compare(bytes, bytesOf(bound))
+  const lo = range.gte ?? range.gt ?? undefined
+  const hi = range.lte ?? range.lt ?? undefined
+  // A key that equals the bound is in the range when the bound is one of gte and lte.
+  const least = (range.gte ?? null) === null ? 1 : 0
+  const greatest = (range.lte ?? null) === null ? -1 : 0
+  return (lo === undefined || order(lo) >= least) && (hi === undefined || order(hi) <= greatest)
+}
+
 /** How a scan goes through its range. */
 export interface ScanMode {
   reverse?: boolean | undefined

@@ -168,6 +168,13 @@ export class RecordReader {
     this.#nextSize = firstChunkSize
   }
 
+  /** Ends the iteration, unless {@link seek} starts it again. */
+  end(): void {
+    this.#isDone = true
+    this.index = 0
+    this.count = 0
+  }
+
   /** Whether the last chunk was the last one of the range. */
   get isDone(): boolean {
     return this.#isDone

@@ -53,6 +53,29 @@ TEST(a_transaction_reads_its_own_writes_and_others_see_them_after_commit) {
   EXPECT_EQ(db.Check(), "");
 }
 
+TEST(a_transaction_of_many_writes_is_whole_after_a_crash) {
+  const std::string live = TempDirectory() + "/live";
+  const std::string dead = TempDirectory() + "/dead";
+  TestDb db;
+  ASSERT_EQ(db.Open(MakeShape(live, 3)), ZKDB_OK);
+  zkdb_txn* txn = nullptr;
+  ASSERT_EQ(zkdb_txn_begin(db.get(), &txn, nullptr), ZKDB_OK);
+  // Partition after partition and back again, and a change of what the transaction wrote itself.
+  for (const char* key : {"aa", "al", "az", "ab", "am", "aa", "ay"}) {
+    ASSERT_EQ(TxnPut(txn, BatchBytes().Put(key, std::string(key) + " value")), ZKDB_OK);
+  }
+  ASSERT_EQ(TxnPut(txn, BatchBytes().Delete("aa").Put("ax", "last").Put("al", "again")), ZKDB_OK);
+  ASSERT_EQ(zkdb_txn_commit(txn, ZKDB_DURABILITY_COMMIT, nullptr, nullptr), ZKDB_OK);
+  // What is in the files at this moment is what a killed process leaves.
+  std::filesystem::copy(live, dead, std::filesystem::copy_options::recursive);
+  TestDb again;
+  ASSERT_EQ(again.Open(dead + "/test.conf"), ZKDB_OK);
+  EXPECT_EQ(again.Stats().recovered_records, 1u);
+  EXPECT(again.All() == db.All());
+  EXPECT_EQ(again.All().size(), size_t{6});
+  EXPECT_EQ(again.Check(), "");
+}
+
 TEST(an_aborted_transaction_leaves_nothing_and_the_space_is_whole) {
   OpenDb db;
   ASSERT_EQ(db.Write(BatchBytes().Put("aa", std::string(50000, 'x')).Put("az", "2")), ZKDB_OK);

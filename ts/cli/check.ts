@@ -35,8 +35,9 @@ async function check(path: string, flags: DatabaseFlags): Promise<number> {
 export function addCheck(program: Command, run: Run): void {
   withDatabase(program.command('check').summary('verify every page of a database'))
     .description(
-      'Reads every page and checks checksums, the order of keys, reachability, free space, and that every record is in\n' +
-        'the partition that the configuration says. Prints a line per finding; exit code 1 when there is one.'
+      'Reads every page and checks checksums, the order of keys, reachability, free\n' +
+        'space, and that every record is in the partition that the configuration says.\n' +
+        'Prints a line per finding; exit code 1 when there is one.'
     )
     .addHelpText(
       'after',

@@ -170,11 +170,16 @@ function assertThere(path: string, hint = ''): void {
 /** Opens, runs `body` and closes, whatever happens. */
 export async function using<T>(opening: Promise<ByteDatabase>, body: (db: ByteDatabase) => Promise<T>): Promise<T> {
   const db = await opening
+  let result: T
   try {
-    return await body(db)
-  } finally {
-    await db.close()
+    result = await body(db)
+  } catch (error) {
+    // What went wrong first is what is reported.
+    await db.close().catch(() => undefined)
+    throw error
   }
+  await db.close()
+  return result
 }
 
 /** Aborts at Ctrl-C; a second one ends the process at once. */

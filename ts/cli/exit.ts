@@ -2,6 +2,7 @@
  * How the command line ends: the exit codes, and errors in the one form in which they are printed.
  */
 import { ZkdbError } from '../errors.js'
+import { errorColour, note } from './output.js'
 
 /** The exit codes of `zkdb`. Scripts rely on them: they are only added to. */
 export const Exit = {
@@ -89,4 +90,15 @@ export function failureOf(thrown: unknown): Failure {
   if (error.syscall !== undefined) return { exit: Exit.io, code: 'ZKDB_IO', message }
   const stack = typeof error.stack === 'string' ? error.stack : message
   return { exit: Exit.internal, code: code || 'ZKDB_INTERNAL', message: stack }
+}
+
+/** Whether output and errors are to be JSON. */
+export const wantsJson = process.argv.includes('--json')
+
+/** Prints an error to standard error and gives its exit code. */
+export function report(thrown: unknown): number {
+  const { exit, code, message } = failureOf(thrown)
+  if (wantsJson) note(JSON.stringify({ error: { code, message, exit } }))
+  else note(`${errorColour.red('zkdb:')} ${code}: ${message}`)
+  return exit
 }

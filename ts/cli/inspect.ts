@@ -29,8 +29,9 @@ export function addInspect(program: Command, run: Run): void {
     .option('--json', 'print a JSON object per line')
     .option('--page <n>', 'this page in full', wholeNumber(0))
     .description(
-      'Prints what is in a segment file (its meta pages and a line per page) or a log file (a line per record).\n' +
-        'It only reads, needs no lock, and decodes what it can of a damaged file.'
+      'Prints what is in a segment file (its meta pages and a line per page) or a log\n' +
+        'file (a line per record). It only reads, needs no lock, and decodes what it\n' +
+        'can of a damaged file.'
     )
     .addHelpText(
       'after',

@@ -119,7 +119,8 @@ function memberBytes(row: Row, name: string, encoding: TextEncoding, what: 'key'
 function missing(row: Row, name: string, what: string): string {
   const names = Object.keys(row).slice(0, 12).join(', ')
   const star = what === 'value' ? `; --value-column '*' takes the whole row as JSON` : ''
-  return `there is no ${JSON.stringify(name)} for the ${what} (there is: ${names}); --${what}-column names another${star}`
+  const found = `there is no ${JSON.stringify(name)} for the ${what} (there is: ${names})`
+  return `${found}; --${what}-column names another${star}`
 }
 
 async function* readLines(input: AsyncIterable<Buffer>, shape: LoadShape): AsyncGenerator<LoadedLine> {

@@ -2,6 +2,7 @@
  * `zkdb load`: many records from a file or standard input.
  */
 import { createReadStream, statSync } from 'node:fs'
+import { addAbortSignal, type Readable } from 'node:stream'
 import { type Command, Option } from 'commander'
 import { limits } from '../binding.js'
 import { ZkdbError } from '../errors.js'
@@ -60,14 +61,14 @@ function shapeOf(file: string, flags: LoadFlags): LoadShape {
 }
 
 /** The input and its size in bytes; 0 when that is unknown. */
-function openInput(file: string): { stream: AsyncIterable<Buffer>; size: number } {
+function openInput(file: string): { stream: Readable; size: number } {
   if (file === '-') return { stream: process.stdin, size: 0 }
   const status = statSync(file)
   if (status.isDirectory()) throw usageError(`${file} is a directory, not a file to load`)
   return { stream: createReadStream(file, { highWaterMark: readSize }), size: status.isFile() ? status.size : 0 }
 }
 
-/** Writes records in batches and keeps count. */
+/** Writes records in batches and keeps count. With isolated partitions a batch is atomic in each of them. */
 class Loader {
   records = 0
   bad = 0
@@ -93,7 +94,7 @@ class Loader {
   /** Writes what is waiting. */
   flush(): void {
     if (this.#batch.length === 0) return
-    this.#db.batchSync(this.#batch, { durability: this.#flags.durability })
+    this.#db.batchSync(this.#batch, { durability: this.#flags.durability, nonAtomic: true })
     this.records += this.#batch.length
     this.#batch = []
     this.#batchBytes = 0
@@ -139,16 +140,18 @@ async function fill(loader: Loader, file: string, shape: LoadShape): Promise<voi
   const signal = interruptSignal()
   const { stream, size } = openInput(file)
   const progress = new Progress('load', 'records', size)
-  const watched = counted(stream, (bytes) => {
-    progress.update(bytes, loader.records)
-    if (signal.aborted)
-      throw new ZkdbError('ZKDB_ABORTED', `interrupted; ${formatCount(loader.records)} records are in`)
-  })
+  const watched = counted(addAbortSignal(signal, stream), (bytes) => progress.update(bytes, loader.records))
   try {
     for await (const line of readRecords(watched, shape)) loader.add(line)
     loader.flush()
+  } catch (error) {
+    if (!signal.aborted) throw error
+    loader.flush()
+    const records = formatCount(loader.records)
+    throw new ZkdbError('ZKDB_ABORTED', `interrupted; the ${records} records read so far are in the database`)
   } finally {
     progress.stop()
+    stream.destroy()
   }
 }
 
@@ -166,9 +169,8 @@ async function load(path: string, file: string, flags: LoadFlags): Promise<numbe
   if (flags.json) out.json({ records, bad, seconds, recordsPerSecond: Math.round(records / seconds) })
   else {
     const skipped = flags.skipBad ? `, ${formatCount(bad)} bad lines skipped` : ''
-    out.line(
-      `Loaded ${formatCount(records)} records in ${formatSeconds(seconds)}: ${formatCount(records / seconds)}/s${skipped}`
-    )
+    const rate = formatCount(records / seconds)
+    out.line(`Loaded ${formatCount(records)} records in ${formatSeconds(seconds)}: ${rate}/s${skipped}`)
   }
   return Exit.ok
 }
@@ -177,12 +179,15 @@ async function load(path: string, file: string, flags: LoadFlags): Promise<numbe
 export function addLoad(program: Command, run: Run): void {
   withWriting(withEncoding(withDatabase(program.command('load').summary('write many records from a file'))))
     .description(
-      'Writes the records of a file. Formats, guessed from the ending of its name (.jsonl .ndjson .csv .tsv .txt):\n' +
-        '  jsonl  a JSON object per line, {"key": ..., "value": ...}; a value that is no text is stored as JSON\n' +
+      'Writes the records of a file. The format is guessed from the ending of its\n' +
+        'name (.jsonl .ndjson .csv .tsv .tab .txt .lst):\n' +
+        '  jsonl  a JSON object per line, {"key": ..., "value": ...}; a value that is\n' +
+        '         no text is stored as JSON\n' +
         '  csv    with a header line; RFC 4180 quotes\n' +
         '  tsv    with a header line; no quotes\n' +
         '  lines  one key per line\n' +
-        'A bad line ends the command with its number; what was read before it is written.'
+        'A bad line ends the command with its number; what was read before it is\n' +
+        'written.'
     )
     .argument('<file>', 'the file; - for standard input')
     .addOption(new Option('-f, --format <name>', 'instead of the ending').choices([...formats]))
@@ -198,8 +203,8 @@ export function addLoad(program: Command, run: Run): void {
       `
 Examples:
   zkdb load app.conf users.jsonl
-  zkdb load ./data cities.csv --key-column name --value-column '*' --partitions 4
-  zkdb load ./words /usr/share/dict/words --format lines --create --durability none
+  zkdb load ./data cities.csv --key-column name --value-column '*' --create
+  zkdb load ./words /usr/share/dict/words -f lines --create --durability none
   zkdb scan ./data --json | zkdb load ./copy - --format jsonl --create`
     )
     .action((path: string, file: string, flags: LoadFlags) => run(load(path, file, flags)))

@@ -1,82 +1,13 @@
 #!/usr/bin/env node
 /**
- * The command line `zkdb`.
+ * The command line `zkdb`. The program is loaded here, so that a native addon that cannot be loaded gives an exit code
+ * of its own.
  */
-import { Command, CommanderError } from 'commander'
-import { limits } from '../binding.js'
-import { addCheck } from './check.js'
-import { addDel } from './del.js'
-import { Exit, exitHelp, failureOf } from './exit.js'
-import { addGet } from './get.js'
-import { addInspect } from './inspect.js'
-import { addLoad } from './load.js'
-import { errorColour, note, out } from './output.js'
-import { addPut } from './put.js'
-import { addRoute } from './route.js'
-import { addScan } from './scan.js'
-import { addStat } from './stat.js'
-
-const wantsJson = process.argv.includes('--json')
-
-function report(thrown: unknown): number {
-  const { exit, code, message } = failureOf(thrown)
-  if (wantsJson) note(JSON.stringify({ error: { code, message, exit } }))
-  else note(`${errorColour.red('zkdb:')} ${code}: ${message}`)
-  return exit
-}
-
-/** Awaits a command, flushes its output and sets the exit code. */
-async function run(exit: Promise<number>): Promise<void> {
-  try {
-    process.exitCode = await exit
-  } catch (error) {
-    process.exitCode = report(error)
-  }
-  await out.flush()
-}
-
-function makeProgram(): Command {
-  const program = new Command('zkdb')
-    .description('Reads, writes and examines zkdb databases.')
-    .version(limits.version)
-    .showHelpAfterError('(add --help for the options and examples)')
-    .configureHelp({ showGlobalOptions: false })
-    .exitOverride()
-    .addHelpText(
-      'after',
-      `
-A database is named by its configuration file, or by the directory that it is in.
-Examples:
-  zkdb load ./data cities.csv --key-column name --value-column '*' --partitions 4
-  zkdb get ./data Berlin
-  zkdb scan ./data --prefix Ber
-  zkdb stat ./data
-
-${exitHelp}`
-    )
-  const showError = (text: string, write: (text: string) => void): void =>
-    wantsJson ? undefined : write(text.replace(/^error: /, `${errorColour.red('zkdb:')} ZKDB_USAGE: `))
-  program.configureOutput({ outputError: showError })
-  for (const add of [addGet, addPut, addDel, addScan, addLoad, addStat, addRoute, addCheck, addInspect]) {
-    add(program, run)
-  }
-  for (const command of program.commands) command.exitOverride().copyInheritedSettings(program)
-  return program
-}
-
-/** Commander throws at the end of help and version too, and after it printed what is wrong. */
-function endOfParsing(error: unknown): number {
-  if (!(error instanceof CommanderError)) return report(error)
-  if (error.exitCode === 0) return Exit.ok
-  if (wantsJson) {
-    const message = error.message.replace(/^error: /, '')
-    note(JSON.stringify({ error: { code: 'ZKDB_USAGE', message, exit: Exit.usage } }))
-  }
-  return Exit.usage
-}
+import { report } from './exit.js'
 
 try {
-  await makeProgram().parseAsync()
+  const { main } = await import('./program.js')
+  await main()
 } catch (error) {
-  process.exitCode = endOfParsing(error)
+  process.exitCode = report(error)
 }

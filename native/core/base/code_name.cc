@@ -4,8 +4,7 @@
 extern "C" const char* zkdb_code_name(zkdb_code code) {
   switch (code) {
 #define ZKDB_NAME(name) \
-  case name:            \
-    return #name;
+  case name: return #name;
     ZKDB_NAME(ZKDB_OK)
     ZKDB_NAME(ZKDB_NOT_FOUND)
     ZKDB_NAME(ZKDB_BUFFER_TOO_SMALL)

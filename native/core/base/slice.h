@@ -18,9 +18,9 @@ struct Slice {
   constexpr Slice() = default;
   constexpr Slice(const uint8_t* d, size_t n) : data(d), size(n) {}
   Slice(const char* d, size_t n) : data(reinterpret_cast<const uint8_t*>(d)), size(n) {}
-  Slice(std::string_view s) : Slice(s.data(), s.size()) {}        // NOLINT(google-explicit-constructor)
-  Slice(const std::string& s) : Slice(s.data(), s.size()) {}      // NOLINT(google-explicit-constructor)
-  Slice(const char* s) : Slice(std::string_view(s)) {}            // NOLINT(google-explicit-constructor)
+  Slice(std::string_view s) : Slice(s.data(), s.size()) {}    // NOLINT(google-explicit-constructor)
+  Slice(const std::string& s) : Slice(s.data(), s.size()) {}  // NOLINT(google-explicit-constructor)
+  Slice(const char* s) : Slice(std::string_view(s)) {}        // NOLINT(google-explicit-constructor)
 
   bool empty() const { return size == 0; }
   Slice Sub(size_t from) const { return {data + from, size - from}; }

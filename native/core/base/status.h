@@ -52,9 +52,9 @@ class [[nodiscard]] Status {
 }  // namespace zkdb
 
 // Returns the Status of `expr` to the caller when it is a failure.
-#define ZKDB_RETURN_IF_ERROR(expr)                    \
-  do {                                                \
-    ::zkdb::Status zkdb_status_ = (expr);             \
-    if (!zkdb_status_.ok()) [[unlikely]]              \
-      return zkdb_status_;                            \
+#define ZKDB_RETURN_IF_ERROR(expr)        \
+  do {                                    \
+    ::zkdb::Status zkdb_status_ = (expr); \
+    if (!zkdb_status_.ok()) [[unlikely]]  \
+      return zkdb_status_;                \
   } while (false)

@@ -33,7 +33,7 @@ bool Fail(const char* file, int line, const std::string& what);
 
 template <typename T>
 std::string Show(const T& value) {
-  if constexpr (requires(std::ostream& o, const T& v) { o << v; }) {
+  if constexpr (requires(std::ostream & o, const T& v) { o << v; }) {
     std::ostringstream out;
     out << value;
     return out.str();
@@ -56,15 +56,16 @@ inline bool IsOk(const Status& s, const char* text, const char* file, int line) 
 
 inline bool HasCode(const Status& s, zkdb_code code, const char* text, const char* file, int line) {
   if (s.code() == code) return true;
-  return Fail(file, line, std::string(text) + ": got " + zkdb_code_name(s.code()) + " (" + s.message() + "), not " +
-                              zkdb_code_name(code));
+  return Fail(
+      file, line,
+      std::string(text) + ": got " + zkdb_code_name(s.code()) + " (" + s.message() + "), not " + zkdb_code_name(code));
 }
 
 }  // namespace zkdb::test
 
-#define TEST(name)                                                      \
-  static void name();                                                   \
-  static const ::zkdb::test::Registrar name##_registrar(#name, &name);  \
+#define TEST(name)                                                     \
+  static void name();                                                  \
+  static const ::zkdb::test::Registrar name##_registrar(#name, &name); \
   static void name()
 
 #define EXPECT(condition) ((condition) || ::zkdb::test::Fail(__FILE__, __LINE__, #condition))

@@ -13,7 +13,7 @@ struct Workload {
   uint32_t page_size = 4096;
   uint64_t segment_size = 64u << 10;
   int transactions = 150;
-  int operations = 60;   // at most, per transaction
+  int operations = 60;      // at most, per transaction
   size_t value_size = 400;  // at most
   bool big_values = true;
 };
@@ -28,7 +28,9 @@ struct Pinned {
 class Simulation {
  public:
   Simulation(const Workload& workload, uint64_t seed)
-      : workload_(workload), random_(seed), keys_(workload.shape, &random_),
+      : workload_(workload),
+        random_(seed),
+        keys_(workload.shape, &random_),
         partition_(workload.page_size, workload.segment_size) {}
 
   void Run() {
@@ -41,7 +43,8 @@ class Simulation {
       if (random_.OneIn(20)) Reopen();
       if (random_.OneIn(3)) Verify();
     }
-    if (Failures().load() != before) std::fprintf(stderr, "  after transaction %llu\n", static_cast<unsigned long long>(partition_.sequence()));
+    if (Failures().load() != before)
+      std::fprintf(stderr, "  after transaction %llu\n", static_cast<unsigned long long>(partition_.sequence()));
     if (Failures().load() == before) Verify(), Reopen();
   }
 
@@ -83,7 +86,8 @@ class Simulation {
     if (random_.OneIn(20)) range.lo = Slice(), range.lo_exclusive = false;
     uint64_t deleted = 0;
     EXPECT_OK(m->DeleteRange(range, &deleted));
-    const size_t erased = std::erase_if(*model, [&](const auto& r) { return !range.BelowLo(r.first) && !range.AboveHi(r.first); });
+    const size_t erased =
+        std::erase_if(*model, [&](const auto& r) { return !range.BelowLo(r.first) && !range.AboveHi(r.first); });
     EXPECT_EQ(deleted, erased);
   }
   void SortedPuts(Mutator* m, Model* model) {
@@ -169,7 +173,8 @@ class Simulation {
     if (EXPECT_EQ(cursor.valid(), at != model_.end()) && cursor.valid()) EXPECT(RecordAt(cursor).first == at->first);
     EXPECT_OK(cursor.SeekBack(key));
     at = model_.upper_bound(key);
-    if (EXPECT_EQ(cursor.valid(), at != model_.begin()) && cursor.valid()) EXPECT(RecordAt(cursor).first == std::prev(at)->first);
+    if (EXPECT_EQ(cursor.valid(), at != model_.begin()) && cursor.valid())
+      EXPECT(RecordAt(cursor).first == std::prev(at)->first);
   }
 
   Workload workload_;
@@ -202,16 +207,22 @@ TEST(random_transactions_on_mixed_keys_match_a_map) {
   Simulate({.shape = KeyShape::kMixed, .segment_size = 1u << 20, .transactions = 200}, 6);
 }
 TEST(random_transactions_with_small_values_match_a_map) {
-  Simulate({.shape = KeyShape::kMixed, .transactions = 120, .operations = 400, .value_size = 20, .big_values = false}, 7);
+  Simulate({.shape = KeyShape::kMixed, .transactions = 120, .operations = 400, .value_size = 20, .big_values = false},
+           7);
 }
 TEST(random_transactions_match_a_map_at_every_page_size) {
   for (uint32_t page_size = 8192; page_size <= 65536; page_size *= 2) {
-    Simulate({.shape = KeyShape::kMixed, .page_size = page_size, .segment_size = 16 * page_size, .transactions = 50,
-              .operations = 150}, page_size);
+    Simulate({.shape = KeyShape::kMixed,
+              .page_size = page_size,
+              .segment_size = 16 * page_size,
+              .transactions = 50,
+              .operations = 150},
+             page_size);
   }
 }
 TEST(random_transactions_on_a_small_tree_match_a_map) {
-  for (uint64_t seed = 0; seed < 8; ++seed) Simulate({.shape = KeyShape::kMixed, .transactions = 60, .operations = 6}, 100 + seed);
+  for (uint64_t seed = 0; seed < 8; ++seed)
+    Simulate({.shape = KeyShape::kMixed, .transactions = 60, .operations = 6}, 100 + seed);
 }
 
 TEST(a_file_stays_bounded_under_overwrites_with_checkpoints) {
@@ -256,6 +267,57 @@ TEST(the_tail_of_an_emptied_file_is_given_back_at_the_last_checkpoint) {
   EXPECT(FileBytes(p.directory()) < full);
 }
 
+TEST(a_stamp_that_wrapped_around_does_not_make_an_old_page_ours) {
+  TestPartition p;
+  bool existed = false;
+  Mutator* m = p.Begin();
+  EXPECT_OK(m->Put("key", "old", false, &existed));
+  p.Commit();
+  const uint32_t stamp = p.root().page.stamp;
+  ASSERT_OK(p.Checkpoint());
+  // The next transaction gets the stamp that the page on disk carries.
+  ASSERT_OK(p.Reopen(stamp - (1u << 20) - 1));
+  m = p.Begin();
+  EXPECT_EQ(p.space()->stamp(), stamp);
+  const PageRef before = p.root().page;
+  EXPECT_OK(m->Put("key", "new", false, &existed));
+  EXPECT(m->root().page.number != before.number);
+  p.Commit();
+  EXPECT_EQ(p.Check(), 0u);
+}
+
+TEST(pages_at_the_end_move_to_free_pages_before_them) {
+  TestPartition p;
+  Random random(Seed(14));
+  Model model;
+  bool existed = false;
+  Mutator* m = p.Begin();
+  for (int i = 0; i < 3000; ++i) {
+    const std::string key = random.Bytes(16);
+    model[key] = random.Bytes(100);
+    EXPECT_OK(m->Put(key, model[key], false, &existed));
+  }
+  p.Commit();
+  m = p.Begin();
+  while (model.size() > 300) {
+    const std::string key = model.begin()->first;
+    EXPECT_OK(m->Delete(key, &existed));
+    model.erase(key);
+  }
+  p.Commit();
+  const uint32_t pages = p.space()->page_count();
+  m = p.Begin();
+  p.space()->CoolDown();
+  EXPECT_OK(m->MoveBelow(pages - static_cast<uint32_t>(p.space()->free_space().cold_count())));
+  p.Commit();
+  p.Begin();  // releases what the move freed
+  p.Rollback();
+  ASSERT_OK(p.Checkpoint(true));
+  EXPECT(p.space()->page_count() < pages / 4);
+  EXPECT_EQ(p.Check(), 0u);
+  EXPECT(SameAsModel(p.space(), p.root(), model));
+}
+
 TEST(a_reader_inside_a_guard_keeps_its_version_without_a_snapshot) {
   TestPartition p;
   Random random(Seed(13));
@@ -272,7 +334,8 @@ TEST(a_reader_inside_a_guard_keeps_its_version_without_a_snapshot) {
   const EpochGuard guard;
   for (int t = 0; t < 40; ++t) {
     m = p.Begin();
-    for (int i = 0; i < 50; ++i) EXPECT_OK(m->Put("k" + std::to_string(random.Below(500)), random.Bytes(80), false, &existed));
+    for (int i = 0; i < 50; ++i)
+      EXPECT_OK(m->Put("k" + std::to_string(random.Below(500)), random.Bytes(80), false, &existed));
     p.Commit();
     if (t % 7 == 0) EXPECT_OK(p.Checkpoint());
   }

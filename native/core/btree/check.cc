@@ -289,8 +289,8 @@ void Checker::CheckBranch(PageRef ref, PageView page, const Bounds& bounds) {
 
 void Checker::CheckRecords() {
   if (damaged_ || records_ == root_.records) return;
-  Report(root_.page.number, "the tree has " + std::to_string(records_) + " records, its root says " +
-                                std::to_string(root_.records));
+  Report(root_.page.number,
+         "the tree has " + std::to_string(records_) + " records, its root says " + std::to_string(root_.records));
 }
 
 void Checker::CheckSpace() {
@@ -333,7 +333,8 @@ void MeasureOverflow(PageView page, uint32_t page_size, TreeFigures* out) {
   for (uint32_t i = page.leaf() ? 0 : 1; i < page.count(); ++i) {
     const Slot& s = page.slot(i);
     if (PageView::KeyOverflows(s)) out->overflow_pages += OverflowPages(page.key_rest(s), page_size);
-    if (page.leaf() && PageView::ValueOverflows(s)) out->overflow_pages += OverflowPages(page.value_overflow(s), page_size);
+    if (page.leaf() && PageView::ValueOverflows(s))
+      out->overflow_pages += OverflowPages(page.value_overflow(s), page_size);
   }
 }
 

@@ -34,7 +34,8 @@ std::vector<std::string> Findings(TestPartition* p, CheckOptions options = {}) {
 }
 
 bool AnyHas(const std::vector<std::string>& found, const std::string& text) {
-  return std::any_of(found.begin(), found.end(), [&](const std::string& f) { return f.find(text) != std::string::npos; });
+  return std::any_of(found.begin(), found.end(),
+                     [&](const std::string& f) { return f.find(text) != std::string::npos; });
 }
 
 void FlipByte(TestPartition* p, uint32_t page, uint32_t offset) {
@@ -70,7 +71,8 @@ TEST(the_check_names_file_and_page_of_a_flipped_bit_and_goes_on) {
     const auto page = static_cast<uint32_t>(2 + random.Below(p.space()->page_count() - 2));
     const bool header = page % p.space()->segment_pages() == 0;
     const bool free = !p.space()->LoadFreeMap().ok() || p.space()->free_space().free().Get(page);
-    if (header || free || std::count(p.space()->free_map_pages().begin(), p.space()->free_map_pages().end(), page) != 0) continue;
+    if (header || free || std::count(p.space()->free_map_pages().begin(), p.space()->free_map_pages().end(), page) != 0)
+      continue;
     FlipByte(&p, page, 30 + static_cast<uint32_t>(random.Below(4000)));
     const auto found = Findings(&p);
     EXPECT(AnyHas(found, "page " + std::to_string(page) + ":"));

@@ -57,7 +57,7 @@ bool Mutator::StillInLeaf(Slice key) const {
 
 // Makes *ref a page of this transaction, copying it when it is not yet.
 Status Mutator::Own(PageRef* ref, PageView* page) {
-  if (ref->stamp == space_->stamp()) return Status::Ok();
+  if (space_->Owns(*ref)) return Status::Ok();
   PageRef copy;
   uint8_t* frame = nullptr;
   ZKDB_RETURN_IF_ERROR(space_->Allocate(&copy, &frame));
@@ -75,7 +75,7 @@ Status Mutator::Own(PageRef* ref, PageView* page) {
 Status Mutator::MakePathWritable() {
   for (uint32_t level = root_.levels; level-- > 0;) {
     Step& step = path_[level];
-    if (step.ref.stamp == space_->stamp()) continue;
+    if (space_->Owns(step.ref)) continue;
     ZKDB_RETURN_IF_ERROR(Own(&step.ref, &step.page));
     if (level == top_level()) {
       root_.page = step.ref;

@@ -30,6 +30,8 @@ class Mutator {
   // Inserts or replaces. `after_previous`: the key is not below the one of the call before, which saves most descents.
   Status Put(Slice key, Slice value, bool after_previous, bool* existed);
   Status Delete(Slice key, bool* existed);
+  // Moves tree pages at or above `limit` to free pages below it, as far as there are some.
+  Status MoveBelow(uint32_t limit);
   // Starts loading the leaf that `key` belongs to, for a Put or Delete a few operations later: copying a page that is
   // not in the processor's caches is what a random load pays most for.
   void Warm(Slice key) const;
@@ -44,14 +46,14 @@ class Mutator {
   };
   // Neighbouring pages of one level whose entries are laid out anew.
   struct Window {
-    uint32_t first_child = 0;      // in the parent
-    std::vector<Step> pages;       // the old ones
-    std::vector<Entry> entries;    // of all of them, in order, with the changes applied
+    uint32_t first_child = 0;    // in the parent
+    std::vector<Step> pages;     // the old ones
+    std::vector<Entry> entries;  // of all of them, in order, with the changes applied
   };
   struct Layout {
-    uint32_t prefix = 0;             // common to the whole window
-    std::vector<uint32_t> sizes;     // of the entries under that prefix
-    std::vector<size_t> ends;        // where each new page ends in the entries
+    uint32_t prefix = 0;          // common to the whole window
+    std::vector<uint32_t> sizes;  // of the entries under that prefix
+    std::vector<size_t> ends;     // where each new page ends in the entries
   };
 
   uint32_t top_level() const { return root_.levels - 1u; }
@@ -99,6 +101,9 @@ class Mutator {
   Status EditBranch(PageRef ref, PageView page, uint32_t from, uint32_t to, CutResult* out,
                     const std::array<std::pair<uint32_t, PageRef>, 2>& changed, size_t changed_count);
   Status FreeSubtree(PageRef ref, uint32_t level);
+
+  // relocate.cc
+  Status Move(PageRef* ref, uint32_t level, uint32_t limit);
 
   PageSpace* space_;
   TreeRoot root_;

@@ -123,9 +123,12 @@ const char* VerifyCell(PageView page, uint32_t i, uint32_t page_size, uint32_t p
   if (PageView::KeyOverflows(s)) fixed += sizeof(OverflowRef);
   if (page.leaf() && PageView::ValueOverflows(s)) fixed += sizeof(OverflowRef);
   if (s.offset + fixed > page_size || s.offset + page.CellSize(s) > page_size) return "a cell leaves the page";
-  if (PageView::KeyOverflows(s) && !Plausible(page.key_rest(s), ZKDB_MAX_KEY_SIZE, page_count)) return "a key's overflow reference is impossible";
-  if (!page.leaf()) return page.child(i).number >= page_count ? "a child reference is beyond the pages in use" : nullptr;
-  if (PageView::ValueOverflows(s) && !Plausible(page.value_overflow(s), ZKDB_MAX_VALUE_SIZE, page_count)) return "a value's overflow reference is impossible";
+  if (PageView::KeyOverflows(s) && !Plausible(page.key_rest(s), ZKDB_MAX_KEY_SIZE, page_count))
+    return "a key's overflow reference is impossible";
+  if (!page.leaf())
+    return page.child(i).number >= page_count ? "a child reference is beyond the pages in use" : nullptr;
+  if (PageView::ValueOverflows(s) && !Plausible(page.value_overflow(s), ZKDB_MAX_VALUE_SIZE, page_count))
+    return "a value's overflow reference is impossible";
   return nullptr;
 }
 
@@ -169,7 +172,8 @@ const char* VerifyPageStructure(const uint8_t* bytes, uint32_t page_size, uint32
 uint32_t PageBuilder::EntrySize(const Entry& entry, uint32_t prefix_size, uint32_t cell_head_size) {
   const auto key = static_cast<uint32_t>(entry.key.size);
   const uint32_t covered = prefix_size + 4;
-  return uint32_t{sizeof(Slot)} + cell_head_size + (key > covered ? key - covered : 0) + static_cast<uint32_t>(entry.rest.size);
+  return uint32_t{sizeof(Slot)} + cell_head_size + (key > covered ? key - covered : 0) +
+         static_cast<uint32_t>(entry.rest.size);
 }
 
 bool PageEditor::MatchesPrefix(const Entry& entry) const {
@@ -215,7 +219,8 @@ bool PageEditor::Insert(uint32_t index, const Entry& entry) {
   Slot* s = slots();
   const uint32_t count = header().count;
   std::memmove(s + index + 1, s + index, (count - index) * sizeof(Slot));
-  const uint32_t top = PutCell(page_, s + index, page_size_ - header().heap_size, entry, header().prefix_size, view().cell_head_size());
+  const uint32_t top =
+      PutCell(page_, s + index, page_size_ - header().heap_size, entry, header().prefix_size, view().cell_head_size());
   header().heap_size = static_cast<uint16_t>(page_size_ - top);
   header().count = static_cast<uint16_t>(count + 1);
   if (entry.flags != 0) header().flags |= kPageHasOverflow;

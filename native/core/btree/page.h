@@ -24,10 +24,10 @@ namespace zkdb {
 
 // A cell taken apart, with the key's in-page bytes put together again elsewhere (or borrowed).
 struct Entry {
-  Slice key;             // in-page key bytes, prefix included; empty for slot 0 of a branch
-  uint16_t flags = 0;    // kSlotKeyOverflow, kSlotValueOverflow
+  Slice key;               // in-page key bytes, prefix included; empty for slot 0 of a branch
+  uint16_t flags = 0;      // kSlotKeyOverflow, kSlotValueOverflow
   uint64_t cell_head = 0;  // leaf: value size; branch: the child's PageRef
-  Slice rest;            // after the tail: [OverflowRef of the key], value or its OverflowRef
+  Slice rest;              // after the tail: [OverflowRef of the key], value or its OverflowRef
 };
 
 inline uint64_t PackRef(PageRef ref) { return uint64_t{ref.number} | (uint64_t{ref.stamp} << 32); }
@@ -62,7 +62,9 @@ class PageView {
   OverflowRef key_rest(const Slot& s) const { return Load<OverflowRef>(after_tail(s)); }
 
   // ---- leaf ----
-  const uint8_t* value_place(const Slot& s) const { return after_tail(s) + (KeyOverflows(s) ? sizeof(OverflowRef) : 0); }
+  const uint8_t* value_place(const Slot& s) const {
+    return after_tail(s) + (KeyOverflows(s) ? sizeof(OverflowRef) : 0);
+  }
   Slice inline_value(const Slot& s) const { return {value_place(s), Load16(cell(s))}; }
   OverflowRef value_overflow(const Slot& s) const { return Load<OverflowRef>(value_place(s)); }
   uint32_t value_size(const Slot& s) const { return ValueOverflows(s) ? value_overflow(s).size : Load16(cell(s)); }
@@ -151,8 +153,8 @@ class PageBuilder {
   // Bytes of a page of these entries with this prefix, header included.
   static uint32_t PageBytes(const Entry* entries, size_t count, bool leaf, uint32_t prefix);
   // Fills `page`. The entries begin with the prefix and fit (the caller checked).
-  static void Build(uint8_t* page, uint32_t page_size, PageRef self, uint8_t level, uint32_t prefix, const Entry* entries,
-                    size_t count);
+  static void Build(uint8_t* page, uint32_t page_size, PageRef self, uint8_t level, uint32_t prefix,
+                    const Entry* entries, size_t count);
 };
 
 }  // namespace zkdb

@@ -106,7 +106,8 @@ TEST(the_structure_check_survives_random_bytes) {
     TestPage page;
     page.Build({"abc1", "abc2", "abc3", "abd"}, std::string(20, 'v'));
     for (uint64_t n = 1 + random.Below(6); n > 0; --n) {
-      page.bytes[random.OneIn(4) ? random.Below(4096) : 12 + random.Below(80)] = static_cast<uint8_t>(random.Below(256));
+      page.bytes[random.OneIn(4) ? random.Below(4096) : 12 + random.Below(80)] =
+          static_cast<uint8_t>(random.Below(256));
     }
     if (VerifyPageStructure(page.bytes.data(), page.page_size, 100) != nullptr) continue;
     // What passed can be read without leaving the page.

@@ -9,7 +9,7 @@
 namespace zkdb {
 namespace {
 
-constexpr uint32_t kFullPercent = 99;    // a window is given another page when its pages would be fuller than this
+constexpr uint32_t kFullPercent = 97;    // a window is given another page when its pages would be fuller than this
 constexpr uint32_t kSparsePercent = 25;  // a page below this looks for a neighbour to merge with
 constexpr uint32_t kMergedPercent = 80;  // and merges when both together are at most this full
 
@@ -148,7 +148,8 @@ Status Mutator::GatherEntries(uint32_t level, uint32_t from, uint32_t to, const 
       }
       window->entries.push_back(e);
     }
-    if (changed && from == step.page.count()) window->entries.insert(window->entries.end(), insert.begin(), insert.end());
+    if (changed && from == step.page.count())
+      window->entries.insert(window->entries.end(), insert.begin(), insert.end());
   }
   return Status::Ok();
 }

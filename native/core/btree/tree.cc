@@ -44,7 +44,8 @@ Status ReadTreePage(PageSpace* space, PageRef ref, uint32_t level, PageView* out
   ZKDB_RETURN_IF_ERROR(space->Read(ref, &bytes));
   *out = PageView(bytes);
   const PageKind want = level == 0 ? PageKind::kLeaf : PageKind::kBranch;
-  if (out->level() != level || out->header().kind != want) [[unlikely]] return WrongLevel(space, ref, level);
+  if (out->level() != level || out->header().kind != want) [[unlikely]]
+    return WrongLevel(space, ref, level);
   return Status::Ok();
 }
 
@@ -60,7 +61,8 @@ Status LoadKey(PageSpace* space, PageView page, uint32_t index, std::string* out
 Status SearchTreePage(PageSpace* space, PageView page, Slice key, Position* out) {
   const uint32_t from = page.leaf() ? 0 : 1;
   *out = SearchPage(page, from, key, MaxInlineKey(space->page_size()));
-  if (!out->undecided) [[likely]] return Status::Ok();
+  if (!out->undecided) [[likely]]
+    return Status::Ok();
   return SearchWholeKeys(space, page, from, key, out);
 }
 
@@ -91,7 +93,8 @@ Status FindRecord(PageSpace* space, const TreeRoot& root, Slice key, RecordPlace
 
 Status CopyValue(PageSpace* space, PageView leaf, uint32_t index, uint8_t* out) {
   const Slot& s = leaf.slot(index);
-  if (PageView::ValueOverflows(s)) [[unlikely]] return ReadOverflow(space, leaf.value_overflow(s), out);
+  if (PageView::ValueOverflows(s)) [[unlikely]]
+    return ReadOverflow(space, leaf.value_overflow(s), out);
   const Slice value = leaf.inline_value(s);
   if (value.size != 0) std::memcpy(out, value.data, value.size);
   return Status::Ok();

@@ -17,7 +17,7 @@ namespace zkdb {
 
 // A version of a tree.
 struct TreeRoot {
-  PageRef page;         // number 0: empty
+  PageRef page;  // number 0: empty
   uint8_t levels = 0;
   uint64_t records = 0;
 };

@@ -98,7 +98,8 @@ class TestPartition {
   }
 
   // Drops everything in memory and takes up the last checkpoint.
-  Status Reopen() {
+  // `last_stamp`, when not 0, takes the place of the one in the meta.
+  Status Reopen(uint32_t last_stamp = 0) {
     mutator_.reset();
     Create();
     oldest_snapshot = UINT64_MAX;
@@ -109,6 +110,7 @@ class TestPartition {
     root_ = TreeRoot{state.meta.root, state.meta.levels, state.meta.records};
     sequence_ = state.meta.sequence;
     checkpoint_ = state.meta.checkpoint;
+    if (last_stamp != 0) state.meta.last_stamp = last_stamp;
     return space_->Open(&state.meta);
   }
 

@@ -103,8 +103,11 @@ void Engine::StartThread() {
 // Called with thread_mutex_ held.
 bool Engine::CheckpointDue() {
   if (checkpoint_wanted_) return true;
-  if (!periodic_.load() || env_->MonotonicMs() - last_checkpoint_ms_ < config_.min_checkpoint_time_s * 1000) return false;
-  return std::any_of(partitions_.begin(), partitions_.end(), [](const auto& p) { return p->dirty(); });
+  if (!periodic_.load()) return false;
+  const uint64_t elapsed_ms = env_->MonotonicMs() - last_checkpoint_ms_;
+  return std::any_of(partitions_.begin(), partitions_.end(), [elapsed_ms](const auto& p) {
+    return p->dirty() && elapsed_ms >= p->config.min_checkpoint_time_s * 1000;
+  });
 }
 
 void Engine::SyncInterval() {
@@ -145,6 +148,27 @@ void Engine::ThreadWork(bool due) {
 
 // ---- closing ---------------------------------------------------------------------------------------------------------
 
+// The last checkpoint: files are cut to what they need. Pages that the checkpoint before held at their end become free
+// only when this one is durable, so that some partitions need one more.
+Status Engine::CheckpointLast() {
+  std::vector<uint32_t> emptied;
+  for (uint32_t i = 0; i < partition_count(); ++i) {
+    if (!partitions_[i]->dirty()) continue;
+    const std::lock_guard<WriterLock> held(*writer_locks_[i]);
+    const uint64_t before = partitions_[i]->last_sequence;
+    // No room to move pages, say: the files then stay longer than they need to be.
+    static_cast<void>(EmptyTail(i).ok());
+    if (partitions_[i]->last_sequence != before) emptied.push_back(i);
+  }
+  ZKDB_RETURN_IF_ERROR(CheckpointAll(CheckpointMode::kFinal));
+  for (uint32_t i : emptied) {
+    if (partitions_[i]->space.waiting_pages() == 0) continue;
+    const std::lock_guard<std::mutex> one(checkpoint_mutex_);
+    ZKDB_RETURN_IF_ERROR(CheckpointPartition(partitions_[i].get(), CheckpointMode::kCut));
+  }
+  return Status::Ok();
+}
+
 Status Engine::Close() {
   {
     const std::lock_guard<std::mutex> lock(thread_mutex_);
@@ -160,7 +184,7 @@ Status Engine::Close() {
   const std::unique_lock<std::shared_mutex> use(use_mutex_);
   Status status;
   if (opened_ && !read_only_ && !failed_.load()) {
-    status = CheckpointAll(CheckpointMode::kFinal);
+    status = CheckpointLast();
     for (auto& log : logs_) {
       if (status.ok()) status = log->CloseClean();
     }

@@ -175,7 +175,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // maintenance.cc
   Status RewritePartition(uint32_t index, const Progress& progress);
+  Status CommitRewrite(uint32_t index, const TreeRoot& fresh);
   Status CompactPartition(uint32_t index, const Progress& progress);
+  Status EmptyTail(uint32_t index);
   bool IsUntouched(uint32_t partition);
 
   // checkpoint.cc
@@ -185,6 +187,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     kCut       // this partition in any case, its files cut
   };
   Status CheckpointAll(CheckpointMode mode);
+  Status CheckpointLast();
   Status CheckpointPartition(Partition* partition, CheckpointMode mode);
   Status RecycleLogs(const std::vector<uint64_t>& begin);
   void Fail(const Status& cause);

@@ -34,6 +34,9 @@ Status Engine::Check(const std::function<bool(const std::string&)>& finding, con
 
 namespace {
 
+constexpr uint64_t kTailLeast = 32;     // free pages that make it worth while to empty the end of a file
+constexpr uint32_t kTailFraction = 16;  // and the fraction of its pages that they are
+
 // Copies every record of `from` into a new tree, in order: its pages come out full.
 Status CopyTree(PageSpace* space, const TreeRoot& from, const Progress& progress, TreeRoot* to) {
   Mutator fresh(space, TreeRoot{});
@@ -58,7 +61,7 @@ Status CopyTree(PageSpace* space, const TreeRoot& from, const Progress& progress
 
 }  // namespace
 
-// Rewrites one partition's tree as a commit of its own. The records stay the same, so its log record holds no operation.
+// Rewrites one partition's tree as a commit of its own.
 Status Engine::RewritePartition(uint32_t index, const Progress& progress) {
   Partition& p = *partitions_[index];
   ZKDB_RETURN_IF_ERROR(p.space.Begin(Limits()));
@@ -71,15 +74,35 @@ Status Engine::RewritePartition(uint32_t index, const Progress& progress) {
     p.space.Rollback();
     return status;
   }
+  return CommitRewrite(index, fresh);
+}
+
+// Commits a tree that holds the same records in other pages: its log record holds no operation.
+Status Engine::CommitRewrite(uint32_t index, const TreeRoot& fresh) {
+  Partition& p = *partitions_[index];
   LogGroups groups;
   groups.Add(p.identity.uid, nullptr, nullptr);
   uint64_t sequence = 0;
-  status = LogAndQueue({{index, fresh}}, groups, &sequence);
-  if (!status.ok()) {
+  const Status logged = LogAndQueue({{index, fresh}}, groups, &sequence);
+  if (!logged.ok()) {
     p.space.Rollback();
-    return status;
+    return logged;
   }
   return MakeDurable(LogOf(index), sequence, ZKDB_DURABILITY_COMMIT);
+}
+
+// Before the last checkpoint: pages at the end of a file that is partly free move to the free pages before them.
+// The caller holds the gate alone and the partition's writer lock.
+Status Engine::EmptyTail(uint32_t index) {
+  Partition& p = *partitions_[index];
+  ZKDB_RETURN_IF_ERROR(p.space.Begin(Limits()));
+  p.space.CoolDown();
+  const uint64_t free = p.space.free_space().cold_count();
+  if (free < kTailLeast || free < p.space.page_count() / kTailFraction) return p.space.Rollback(), Status::Ok();
+  Mutator mutator(&p.space, p.working);
+  const Status moved = mutator.MoveBelow(p.space.page_count() - static_cast<uint32_t>(free));
+  if (!moved.ok()) return p.space.Rollback(), moved;
+  return CommitRewrite(index, mutator.root());
 }
 
 // Twice: the first rewrite moves everything behind the old pages, the second one back into the space that they left, so

@@ -79,8 +79,8 @@ Status Engine::CheckMeta(uint32_t index, const MetaState& state) const {
   const PartitionConfig& partition = config_.partitions[index];
   if (state.meta.fingerprint != selector_.Fingerprint(index)) {
     return Status::Config(config_.file + ": [" + partition.name + "]: the files in " + partition.directory +
-                          " were written under other limits; put the limits back, or move the records with a "
-                          "restructuring open");
+                          " were written under other limits; put the limits back, or copy the records into "
+                          "a new database (zkdb scan --json, zkdb load)");
   }
   if (database_id_ != DatabaseId{} && state.meta.database_id != database_id_) {
     return {ZKDB_MISMATCH, SegmentPath(partition.directory, 0) + ": belongs to another database than the log in " + LogDirectory(0)};
@@ -165,10 +165,16 @@ Status Engine::OpenPartition(uint32_t index, const MetaState& state) {
     if (other->identity.uid != identity.uid) continue;
     return {ZKDB_MISMATCH, config.directory + ": holds the files of partition [" + other->config.name + "] too: a copy lies in the wrong directory"};
   }
-  partitions_.push_back(std::make_unique<Partition>(env_, config, identity, page_size, segment_size, read_only_, ArenaFor(page_size)));
+  // Isolated partitions are locked by their logs: a second lock each would take too many descriptors.
+  const bool lock = !config_.isolated;
+  partitions_.push_back(
+      std::make_unique<Partition>(env_, config, identity, page_size, segment_size, read_only_, lock, ArenaFor(page_size)));
   writer_locks_.push_back(std::make_unique<WriterLock>());
   partition_dirty_.push_back(std::make_unique<std::atomic<uint64_t>>(0));
-  return partitions_.back()->Open(state.present ? &state.meta : nullptr);
+  const Status opened = partitions_.back()->Open(state.present ? &state.meta : nullptr);
+  if (!state.damaged || opened.ok()) return opened;
+  return Status::Corrupt(SegmentPath(config.directory, 0) +
+                         ": page 0: a meta slot is damaged, and the other one is too old: " + opened.message());
 }
 
 // ---- the logs --------------------------------------------------------------------------------------------------------

@@ -66,7 +66,10 @@ Status Transaction::Apply(Batch* batch, WriteResult* result) {
   if (result->failed_index >= 0) return Status::Ok();
   return batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
     ZKDB_RETURN_IF_ERROR(engine_->ApplyOperations(p, first, end, batch->sorted(), &touched_[p], result));
-    groups_.Add(engine_->partitions_[p]->identity.uid, first, end);
+    LogGroups& changes = changes_[p];
+    change_bytes_ -= changes.bytes().size;
+    changes.Add(engine_->partitions_[p]->identity.uid, first, end);
+    change_bytes_ += changes.bytes().size;
     return Status::Ok();
   });
 }
@@ -79,7 +82,7 @@ Status Transaction::Write(Slice bytes, WriteResult* result) {
   ZKDB_RETURN_IF_ERROR(batch.Parse(bytes, engine_->selector_));
   batch.Arrange();
   ++version_;
-  if (groups_.bytes().size + bytes.size > ZKDB_MAX_BATCH_SIZE) {
+  if (change_bytes_ + bytes.size > ZKDB_MAX_BATCH_SIZE) {
     return {ZKDB_BATCH_TOO_LARGE, "the transaction has more than " + std::to_string(ZKDB_MAX_BATCH_SIZE) + " bytes of changes"};
   }
   try {
@@ -109,8 +112,8 @@ Status Transaction::Commit(zkdb_durability durability, WriteResult* result) {
   *result = WriteResult{};
   if (!open_) return {ZKDB_CLOSED, "the transaction has ended"};
   Status status = failure_.ok() ? engine_->CheckWritable() : failure_;
-  if (status.ok() && !groups_.empty()) status = Verify();
-  if (!status.ok() || groups_.empty()) return Abort(), status;
+  if (status.ok() && !changes_.empty()) status = Verify();
+  if (!status.ok() || changes_.empty()) return Abort(), status;
   // The gate opens before the commit is durable: from then on this keeps the log open.
   const std::shared_lock<std::shared_mutex> use(engine_->use_mutex_);
   const uint32_t first = touched_.begin()->first;
@@ -127,7 +130,9 @@ Status Transaction::LogChanges(uint64_t* sequence) {
   try {
     std::vector<Engine::Applied> applied;
     for (const auto& [partition, root] : touched_) applied.push_back({partition, root});
-    return engine_->LogAndQueue(applied, groups_, sequence);
+    LogGroups groups;
+    for (const auto& [partition, changes] : changes_) groups.Append(changes);
+    return engine_->LogAndQueue(applied, groups, sequence);
   } catch (const std::bad_alloc&) {
     const Status status(ZKDB_NO_MEMORY, "no memory to commit the transaction");
     if (*sequence != 0) engine_->Fail(status);

@@ -47,7 +47,8 @@ class Transaction {
 
   std::shared_ptr<Engine> engine_;
   std::map<uint32_t, TreeRoot> touched_;  // partitions whose writer lock this transaction holds
-  LogGroups groups_;
+  std::map<uint32_t, LogGroups> changes_;  // for the log: one group per partition, whatever the order of the writes
+  uint64_t change_bytes_ = 0;              // of all groups
   uint64_t existed_ = 0;
   uint64_t version_ = 0;
   bool open_ = false;

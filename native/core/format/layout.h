@@ -192,9 +192,7 @@ inline constexpr uint32_t MetaPages(uint32_t page_size) { return page_size >= 81
 inline constexpr uint32_t MaxInlineKey(uint32_t page_size) { return page_size / 16; }
 
 // The largest cell with its slot: two of them always fit one page, so a split always succeeds.
-inline constexpr uint32_t MaxCellAndSlot(uint32_t page_size) {
-  return (page_size - uint32_t{sizeof(PageHeader)}) / 2;
-}
+inline constexpr uint32_t MaxCellAndSlot(uint32_t page_size) { return (page_size - uint32_t{sizeof(PageHeader)}) / 2; }
 
 inline constexpr uint32_t OverflowPayload(uint32_t page_size) { return page_size - kOverflowPayloadOffset; }
 inline constexpr uint32_t FreeMapBits(uint32_t page_size) { return (page_size - kFreeMapPayloadOffset) * 8; }

@@ -1,5 +1,5 @@
 // Every file, map, lock, clock and random byte of the core comes through an Env, so that tests can record, fail, tear
-// and replay each of them. PosixEnv (posix_env.h) is the real one; FaultEnv (fault_env.h) wraps another one for tests.
+// and replay each of them. PosixEnv (posix_env.h) is the real one; tests wrap it in one that counts and fails.
 //
 // Thread-safety: an Env and its Files may be used by any number of threads; two writes to overlapping bytes of a File
 // are the caller's race.
@@ -23,10 +23,10 @@
 namespace zkdb {
 
 enum class OpenMode {
-  kRead,           // must exist; never written
-  kReadWrite,      // must exist
-  kCreate,         // made when missing, opened when there
-  kCreateExclusive // must not exist
+  kRead,            // must exist; never written
+  kReadWrite,       // must exist
+  kCreate,          // made when missing, opened when there
+  kCreateExclusive  // must not exist
 };
 
 class File {

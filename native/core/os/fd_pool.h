@@ -25,11 +25,11 @@ class FdPool {
   // One file's place in the pool, owned by its File.
   struct Entry {
     std::string path;
-    int flags = 0;          // of open(2), for reopening
-    int fd = -1;            // -1 while closed
-    uint32_t calls = 0;     // calls under way
-    uint64_t writes = 0;    // writing calls begun
-    uint64_t synced = 0;    // of these, covered by a successful sync
+    int flags = 0;                        // of open(2), for reopening
+    int fd = -1;                          // -1 while closed
+    uint32_t calls = 0;                   // calls under way
+    uint64_t writes = 0;                  // writing calls begun
+    uint64_t synced = 0;                  // of these, covered by a successful sync
     std::list<Entry*>::iterator place{};  // in recent_ while open
   };
 

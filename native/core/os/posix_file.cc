@@ -15,9 +15,10 @@
 namespace zkdb {
 namespace {
 
-constexpr size_t kMaxParts = 1024;         // IOV_MAX of Linux and macOS
+constexpr size_t kMaxParts = 1024;          // IOV_MAX of Linux and macOS
 constexpr size_t kMaxReadBytes = 1u << 30;  // one pread takes less than 2 GiB on every system
 constexpr size_t kZeroChunk = 64 * 1024;
+constexpr int kNeedsZeros = -1;  // in place of an errno: the file system cannot reserve blocks
 
 int FlagsOf(OpenMode mode) { return mode == OpenMode::kRead ? O_RDONLY : O_RDWR; }
 
@@ -106,8 +107,7 @@ int Reserve(int fd, uint64_t length, uint64_t offset, uint64_t size) {
   if (end <= length) return 0;
   fstore_t store = {F_ALLOCATEALL, F_PEOFPOSMODE, 0, static_cast<off_t>(end - length), 0};
   if (fcntl(fd, F_PREALLOCATE, &store) != 0) {
-    if (errno == ENOTSUP || errno == EINVAL) return WriteZeros(fd, length, end);
-    return errno;
+    return errno == ENOTSUP || errno == EINVAL ? kNeedsZeros : errno;
   }
   return Resize(fd, end);
 }
@@ -116,14 +116,13 @@ int Reserve(int fd, uint64_t length, uint64_t offset, uint64_t size) {
 
 int SyncDescriptor(int fd) { return fdatasync(fd) == 0 ? 0 : errno; }
 
-int Reserve(int fd, uint64_t length, uint64_t offset, uint64_t size) {
+int Reserve(int fd, uint64_t /*length*/, uint64_t offset, uint64_t size) {
   int error;
   do {
     error = fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(size)) == 0 ? 0 : errno;
   } while (error == EINTR);
   // A file system without fallocate gets written zeros beyond the length; holes below it stay holes.
-  if (error == EOPNOTSUPP || error == ENOSYS) return WriteZeros(fd, length, offset + size);
-  return error;
+  return error == EOPNOTSUPP || error == ENOSYS ? kNeedsZeros : error;
 }
 
 #endif
@@ -176,9 +175,16 @@ Status PosixFile::Allocate(uint64_t offset, uint64_t size) {
   if (size == 0) return Status::Ok();
   uint64_t length = 0;
   ZKDB_RETURN_IF_ERROR(Size(&length));
-  FdUse use(pool_, &entry_, FdUse::kWrites);
+  // Neither this nor Truncate leaves bytes behind that a later sync could fail to write: not a writing call for the
+  // pool.
+  FdUse use(pool_, &entry_, FdUse::kReads);
   ZKDB_RETURN_IF_ERROR(use.status());
-  const int error = Reserve(use.fd(), length, offset, size);
+  int error = Reserve(use.fd(), length, offset, size);
+  if (error == kNeedsZeros) {
+    FdUse zeros(pool_, &entry_, FdUse::kWrites);
+    ZKDB_RETURN_IF_ERROR(zeros.status());
+    error = WriteZeros(zeros.fd(), length, offset + size);
+  }
   if (error == 0) return Status::Ok();
   // A reservation that failed midway may have made the file longer.
   if (const int resize = Resize(use.fd(), length); resize != 0) return Failure("truncate", resize);
@@ -186,7 +192,7 @@ Status PosixFile::Allocate(uint64_t offset, uint64_t size) {
 }
 
 Status PosixFile::Truncate(uint64_t size) {
-  FdUse use(pool_, &entry_, FdUse::kWrites);
+  FdUse use(pool_, &entry_, FdUse::kReads);
   ZKDB_RETURN_IF_ERROR(use.status());
   const int error = Resize(use.fd(), size);
   return error == 0 ? Status::Ok() : Failure("truncate", error);

@@ -320,7 +320,8 @@ std::string MakeHashedConfig(uint32_t partitions) {
   }
   return "; A zkdb database. A key belongs to the partition whose limits hold its hash slot / 64.\n"
          "; The limits of a database that holds records are changed together with moving the records.\n"
-         "[main]\nPartitions = " + list + "\nDefaultHomeDir = .\n" + sections;
+         "[main]\nPartitions = " +
+         list + "\nDefaultHomeDir = .\n" + sections;
 }
 
 }  // namespace zkdb

@@ -58,9 +58,9 @@ struct PartitionConfig {
   bool is_remote = false;
   bool is_hashed = false;   // the key already is a hash or binary: limits are numbers compared with one byte
   bool do_hashing = false;  // limits are numbers compared with the routing byte of the key's hash slot
-  std::optional<std::string> min_limit;  // as given; absent: from the lowest key
-  std::optional<std::string> max_limit;  // as given; absent: to the highest key
-  uint32_t limit_start_pos = 0;          // 0-based, bytes
+  std::optional<std::string> min_limit;                  // as given; absent: from the lowest key
+  std::optional<std::string> max_limit;                  // as given; absent: to the highest key
+  uint32_t limit_start_pos = 0;                          // 0-based, bytes
   PartitionType partition_type = PartitionType::kBtree;  // as given; the physical index is the B+tree in both cases
 
   std::string directory;      // local: HomeDir, else DefaultHomeDir/<name>
@@ -71,8 +71,8 @@ struct PartitionConfig {
   std::string database;  // remote: logical name on that server; empty: its default
   std::string auth;      // remote: authentication string
 
-  uint32_t page_size = 0;             // bytes; the database's unless given
-  uint64_t min_checkpoint_size = 0;   // bytes; the database's unless given
+  uint32_t page_size = 0;              // bytes; the database's unless given
+  uint64_t min_checkpoint_size = 0;    // bytes; the database's unless given
   uint64_t min_checkpoint_time_s = 0;  // seconds; the database's unless given
   uint64_t cache_size = 0;             // bytes; without effect
   uint64_t max_transactions = 0;       // without effect
@@ -86,9 +86,9 @@ struct DatabaseConfig {
   std::string home_directory;
   std::string log_directory;  // of the one log, when not isolated
 
-  uint32_t page_size = 4096;                    // bytes
-  uint64_t segment_size = uint64_t{2} << 30;    // bytes
-  uint64_t log_file_size = uint64_t{64} << 20;  // bytes
+  uint32_t page_size = 4096;                           // bytes
+  uint64_t segment_size = uint64_t{2} << 30;           // bytes
+  uint64_t log_file_size = uint64_t{64} << 20;         // bytes
   uint64_t min_checkpoint_size = uint64_t{256} << 20;  // bytes
   uint64_t min_checkpoint_time_s = 60;                 // seconds
   bool checkpoints = true;

@@ -89,10 +89,14 @@ std::string SetLogFileSize(std::string_view value, DatabaseConfig* owner) {
 }
 
 std::string SetDurability(std::string_view value, DatabaseConfig* owner) {
-  if (EqualIgnoringCase(value, "commit")) owner->durability = ZKDB_DURABILITY_COMMIT;
-  else if (EqualIgnoringCase(value, "interval")) owner->durability = ZKDB_DURABILITY_INTERVAL;
-  else if (EqualIgnoringCase(value, "none")) owner->durability = ZKDB_DURABILITY_NONE;
-  else return "is none of commit, interval, none";
+  if (EqualIgnoringCase(value, "commit"))
+    owner->durability = ZKDB_DURABILITY_COMMIT;
+  else if (EqualIgnoringCase(value, "interval"))
+    owner->durability = ZKDB_DURABILITY_INTERVAL;
+  else if (EqualIgnoringCase(value, "none"))
+    owner->durability = ZKDB_DURABILITY_NONE;
+  else
+    return "is none of commit, interval, none";
   return "";
 }
 
@@ -183,9 +187,9 @@ const std::vector<ConfigKey<PartitionConfig>>& PartitionKeys() {
 }
 
 const std::vector<std::string>& ServerKeys() {
-  static const std::vector<std::string> keys = {
-      "ListenQueueLength", "MaxIdleTime", "MaxConnections", "ProcessLife", "MaxPacketSize", "TcpDelay",
-      "AuthKey",           "AddressPath", "AccessFile",     "LogFile",     "PidFile",       "Verbose"};
+  static const std::vector<std::string> keys = {"ListenQueueLength", "MaxIdleTime", "MaxConnections", "ProcessLife",
+                                                "MaxPacketSize",     "TcpDelay",    "AuthKey",        "AddressPath",
+                                                "AccessFile",        "LogFile",     "PidFile",        "Verbose"};
   return keys;
 }
 

@@ -53,8 +53,9 @@ class PathUses {
   bool Use(uint32_t partition, bool is_log, const std::string& directory, const std::string& user) {
     const auto [place, added] = used_.try_emplace(directory, user);
     if (added) return true;
-    return Fail(partition, is_log, "the directory " + Printable(directory, 300) + " is already used by " +
-                                       place->second + "; give each its own");
+    return Fail(
+        partition, is_log,
+        "the directory " + Printable(directory, 300) + " is already used by " + place->second + "; give each its own");
   }
 
   bool CheckLog(uint32_t index, const PartitionConfig& p) {
@@ -82,8 +83,7 @@ void ResolvePaths(DatabaseConfig* config) {
   if (config->name.empty()) config->name = file.stem().string();
   config->home_directory = Under(folder, config->home_directory);
   const bool has_log_default = !config->log_directory.empty();
-  config->log_directory =
-      has_log_default ? Under(folder, config->log_directory) : Under(config->home_directory, "log");
+  config->log_directory = has_log_default ? Under(folder, config->log_directory) : Under(config->home_directory, "log");
   for (PartitionConfig& p : config->partitions) {
     if (!p.is_remote) ResolveLocal(*config, folder, has_log_default, &p);
   }

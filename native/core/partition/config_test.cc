@@ -116,12 +116,13 @@ TEST(config_isolated_partitions_have_logs_of_their_own) {
 }
 
 TEST(config_reads_every_tuning_key_and_partitions_inherit_it) {
-  const DatabaseConfig c = Parse(Two("database = Books\nPageSize = 8K\nSegmentSize=1M\nLogFileSize=100000\n"
-                                     "MinCheckpointSize = 4M\nMinCheckPointTime = 5\nCheckPoints = No\n"
-                                     "Durability = Interval\nSyncInterval = 20\nSnapshotLimit = 1G\nVerifyAll = yes\n"
-                                     "CacheSize = 10M\nMaxTransactions = 20\n",
-                                     "PageSize = 16K\nPartitionType = hash\nCacheSize = 1M\nMaxTransactions = 4\n",
-                                     "MinCheckpointTime = 7\nMinCheckpointSize = 1M\n"));
+  const DatabaseConfig c =
+      Parse(Two("database = Books\nPageSize = 8K\nSegmentSize=1M\nLogFileSize=100000\n"
+                "MinCheckpointSize = 4M\nMinCheckPointTime = 5\nCheckPoints = No\n"
+                "Durability = Interval\nSyncInterval = 20\nSnapshotLimit = 1G\nVerifyAll = yes\n"
+                "CacheSize = 10M\nMaxTransactions = 20\n",
+                "PageSize = 16K\nPartitionType = hash\nCacheSize = 1M\nMaxTransactions = 4\n",
+                "MinCheckpointTime = 7\nMinCheckpointSize = 1M\n"));
   EXPECT_EQ(c.name, "Books");
   EXPECT_EQ(c.segment_size, 1u << 20);
   EXPECT_EQ(c.log_file_size, 102400u);
@@ -160,8 +161,8 @@ TEST(config_keeps_the_keys_of_the_server_and_of_ndbutil) {
 }
 
 TEST(config_overrides_win_over_main_and_the_last_one_counts) {
-  const ConfigOverrides overrides = {{"pagesize", "16K"}, {"PageSize", " 32K "}, {"Durability", "none"},
-                                     {"Partitions", "16"}, {"ReadOnly", "Yes"},  {"DefaultHomeDir", "d"}};
+  const ConfigOverrides overrides = {{"pagesize", "16K"},  {"PageSize", " 32K "}, {"Durability", "none"},
+                                     {"Partitions", "16"}, {"ReadOnly", "Yes"},   {"DefaultHomeDir", "d"}};
   const DatabaseConfig c = Parse(Two("PageSize = 8K\n"), "/etc/app.conf", overrides);
   EXPECT_EQ(c.page_size, 32768u);
   EXPECT_EQ(c.partitions[0].page_size, 32768u);

@@ -32,9 +32,9 @@ struct IniEntry {
 };
 
 struct IniSection {
-  std::string name;   // as written, "main" for keys before any section
-  uint32_t line = 0;  // of its header, 1-based; 0 when there is none
-  std::vector<IniEntry> entries;       // in file order
+  std::string name;                     // as written, "main" for keys before any section
+  uint32_t line = 0;                    // of its header, 1-based; 0 when there is none
+  std::vector<IniEntry> entries;        // in file order
   std::map<std::string, size_t> index;  // lower-case key -> entry
 
   // The entry of a key, case ignored; nullptr when it is not there.
@@ -42,7 +42,7 @@ struct IniSection {
 };
 
 struct IniFile {
-  std::string file;  // for messages
+  std::string file;                     // for messages
   std::vector<IniSection> sections;     // in file order, main first
   std::map<std::string, size_t> index;  // lower-case name -> section
 

@@ -90,8 +90,9 @@ class Compiler {
         return Fail(i, "LimitStartPos", "DoHashing = Yes hashes the whole key; remove LimitStartPos");
       }
       if (start != partitions_[0].limit_start_pos) {
-        return Fail(i, "LimitStartPos", "differs from " + std::to_string(partitions_[0].limit_start_pos) + " of " +
-                                            Name(0) + "; all partitions of a database compare the same bytes");
+        return Fail(i, "LimitStartPos",
+                    "differs from " + std::to_string(partitions_[0].limit_start_pos) + " of " + Name(0) +
+                        "; all partitions of a database compare the same bytes");
       }
     }
     rule_->start = partitions_[0].limit_start_pos;
@@ -124,8 +125,9 @@ class Compiler {
       *limit = LowerAscii(given);
       if (given.empty()) return Fail(partition, key, "an empty limit; remove the key for an open end");
       if (given.size() <= kMaxLimitWidth) return true;
-      return Fail(partition, key, "has " + std::to_string(given.size()) + " bytes; a limit has at most " +
-                                      std::to_string(kMaxLimitWidth));
+      return Fail(
+          partition, key,
+          "has " + std::to_string(given.size()) + " bytes; a limit has at most " + std::to_string(kMaxLimitWidth));
     }
     uint64_t number = 0;
     if (given.empty() || given.find_first_not_of("0123456789") != std::string::npos) {
@@ -192,15 +194,16 @@ class Compiler {
       return Fail(upper, "MinLimit", "overlap: " + Name(lower) + " holds keys up to " + Show(a.max));
     }
     if (IsSuccessor(a.max, b.min)) return true;
-    return Fail(upper, "MinLimit", "gap: no partition holds " + Show(Successor(a.max, Alphabet())) +
-                                       "; the partition before, " + Name(lower) + ", ends at " + Show(a.max));
+    return Fail(upper, "MinLimit",
+                "gap: no partition holds " + Show(Successor(a.max, Alphabet())) + "; the partition before, " +
+                    Name(lower) + ", ends at " + Show(a.max));
   }
 
   bool IsSuccessor(const std::string& max, const std::string& min) const {
     if (Successor(max, Alphabet()) == min) return true;
     if (rule_->width == 1) return false;
-    for (const char* alphabet : {"0123456789", "abcdefghijklmnopqrstuvwxyz", "0123456789abcdef",
-                                 "0123456789abcdefghijklmnopqrstuvwxyz"}) {
+    for (const char* alphabet :
+         {"0123456789", "abcdefghijklmnopqrstuvwxyz", "0123456789abcdef", "0123456789abcdefghijklmnopqrstuvwxyz"}) {
       if (Successor(max, alphabet) == min) return true;
     }
     return false;
@@ -219,10 +222,12 @@ class Compiler {
     const Range& a = ranges_[first];
     const Range& b = ranges_[last];
     if (rule_->kind == RouteKind::kText) {
-      if (a.has_min) return Fail(first, "MinLimit", "gap: no partition holds keys below " + Show(a.min) +
-                                                        "; remove MinLimit from the first partition");
-      if (b.has_max) return Fail(last, "MaxLimit", "gap: no partition holds keys above " + Show(b.max) +
-                                                       "; remove MaxLimit from the last partition");
+      if (a.has_min)
+        return Fail(first, "MinLimit",
+                    "gap: no partition holds keys below " + Show(a.min) + "; remove MinLimit from the first partition");
+      if (b.has_max)
+        return Fail(last, "MaxLimit",
+                    "gap: no partition holds keys above " + Show(b.max) + "; remove MaxLimit from the last partition");
       return true;
     }
     if (a.min[0] != '\0') return Fail(first, "MinLimit", "gap: no partition holds 0; the first one begins at 0");

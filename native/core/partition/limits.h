@@ -34,8 +34,8 @@ inline constexpr size_t kMaxLimitWidth = 16;  // bytes of a text limit
 
 struct LimitRule {
   RouteKind kind = RouteKind::kText;
-  uint32_t start = 0;  // 0-based position of the first compared byte
-  uint32_t width = 1;  // bytes compared
+  uint32_t start = 0;              // 0-based position of the first compared byte
+  uint32_t width = 1;              // bytes compared
   std::vector<uint32_t> order;     // partitions by ascending limits
   std::vector<std::string> lower;  // lower[i]: the lowest compared bytes of partition order[i]; "" = open
   std::vector<std::string> upper;  // upper[i]: its MaxLimit, folded, or the byte; "" = open

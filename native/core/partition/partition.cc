@@ -6,7 +6,7 @@ namespace zkdb {
 namespace {
 
 SegmentOptions MakeSegmentOptions(const PartitionConfig& config, const PartitionIdentity& identity, uint32_t page_size,
-                                  uint64_t segment_size, bool read_only) {
+                                  uint64_t segment_size, bool read_only, bool lock) {
   SegmentOptions options;
   options.directory = config.directory;
   options.page_size = page_size;
@@ -14,17 +14,18 @@ SegmentOptions MakeSegmentOptions(const PartitionConfig& config, const Partition
   options.database_id = identity.database_id;
   options.partition_uid = identity.uid;
   options.read_only = read_only;
+  options.lock = lock;
   return options;
 }
 
 }  // namespace
 
 Partition::Partition(Env* env, const PartitionConfig& partition_config, const PartitionIdentity& partition_identity,
-                     uint32_t page_size, uint64_t segment_size, bool read_only, FrameArena* arena)
+                     uint32_t page_size, uint64_t segment_size, bool read_only, bool lock, FrameArena* arena)
     : config(partition_config),
       identity(partition_identity),
-      space(env, MakeSegmentOptions(partition_config, partition_identity, page_size, segment_size, read_only), arena,
-            VerifyPageStructure) {}
+      space(env, MakeSegmentOptions(partition_config, partition_identity, page_size, segment_size, read_only, lock),
+            arena, VerifyPageStructure) {}
 
 Status Partition::Open(const Meta* meta) {
   ZKDB_RETURN_IF_ERROR(space.Open(meta));

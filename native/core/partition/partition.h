@@ -31,7 +31,7 @@ struct PartitionIdentity {
 class Partition {
  public:
   Partition(Env* env, const PartitionConfig& config, const PartitionIdentity& identity, uint32_t page_size,
-            uint64_t segment_size, bool read_only, FrameArena* arena);
+            uint64_t segment_size, bool read_only, bool lock, FrameArena* arena);
 
   // Takes up the state of the files; `meta` nullptr: nothing was ever checkpointed.
   Status Open(const Meta* meta);
@@ -41,7 +41,9 @@ class Partition {
   Status WriteCheckpoint(CheckpointPlan* plan, uint64_t now_ms);
   Status EndCheckpoint(const CheckpointPlan& plan);
 
-  bool dirty() const { return last_sequence.load(std::memory_order_acquire) > checkpoint_sequence.load(std::memory_order_acquire); }
+  bool dirty() const {
+    return last_sequence.load(std::memory_order_acquire) > checkpoint_sequence.load(std::memory_order_acquire);
+  }
 
   const PartitionConfig config;
   const PartitionIdentity identity;

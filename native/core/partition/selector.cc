@@ -55,9 +55,12 @@ Status Selector::Build(const DatabaseConfig& config, Selector* out) {
   out->position_.resize(count);
   for (uint32_t i = 0; i < count; ++i) out->position_[out->rule_.order[i]] = i;
   out->first_ = out->rule_.order[0];
-  if (count == 1) out->mode_ = Mode::kSingle;
-  else if (out->rule_.kind == RouteKind::kDoHashing) out->mode_ = Mode::kSlot;
-  else out->mode_ = out->rule_.width == 1 ? Mode::kByte : Mode::kSearch;
+  if (count == 1)
+    out->mode_ = Mode::kSingle;
+  else if (out->rule_.kind == RouteKind::kDoHashing)
+    out->mode_ = Mode::kSlot;
+  else
+    out->mode_ = out->rule_.width == 1 ? Mode::kByte : Mode::kSearch;
   if (out->rule_.width == 1) out->FillTable();
   return Status::Ok();
 }

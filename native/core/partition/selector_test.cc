@@ -27,9 +27,14 @@ Selector Build(const std::string& text) {
 
 std::string TextExample(const std::string& position) {
   return "Partitions = part_1;part_2;part_3;\n"
-         "[part_1]\nMaxLimit = k\nLimitStartPos = " + position + "\n"
-         "[part_2]\nMinLimit = l\nMaxLimit = p\nLimitStartPos = " + position + "\n"
-         "[part_3]\nMinLimit = q\nLimitStartPos = " + position + "\n";
+         "[part_1]\nMaxLimit = k\nLimitStartPos = " +
+         position +
+         "\n"
+         "[part_2]\nMinLimit = l\nMaxLimit = p\nLimitStartPos = " +
+         position +
+         "\n"
+         "[part_3]\nMinLimit = q\nLimitStartPos = " +
+         position + "\n";
 }
 
 constexpr const char* kHashedExample =
@@ -139,8 +144,8 @@ TEST(selector_limits_outside_the_range_of_the_byte_put_all_keys_in_one_partition
 }
 
 TEST(selector_long_limits_compare_folded_and_missing_bytes_are_lowest) {
-  const Selector s = Build(
-      "Partitions = a,b,c\n[c]\nMinLimit = Mn\n[a]\nMaxLimit = KZ\n[b]\nMinLimit = la\nMaxLimit = mm\n");
+  const Selector s =
+      Build("Partitions = a,b,c\n[c]\nMinLimit = Mn\n[a]\nMaxLimit = KZ\n[b]\nMinLimit = la\nMaxLimit = mm\n");
   for (const char* key : {"", "k", "kz", "KZzz", "k{", "l", "L", "l0", "l9", "l`", "0", "@"}) {
     EXPECT_EQ(s.Select(key), 0u);
   }

@@ -94,19 +94,12 @@ bool ParseSize(std::string_view text, uint64_t* out) {
   uint32_t shift = 0;
   switch (text.empty() ? '\0' : text.back()) {
     case 'k':
-    case 'K':
-      shift = 10;
-      break;
+    case 'K': shift = 10; break;
     case 'm':
-    case 'M':
-      shift = 20;
-      break;
+    case 'M': shift = 20; break;
     case 'g':
-    case 'G':
-      shift = 30;
-      break;
-    default:
-      break;
+    case 'G': shift = 30; break;
+    default: break;
   }
   if (shift != 0) text.remove_suffix(1);
   uint64_t value = 0;

@@ -39,8 +39,8 @@ Status RangeScan::Seek(Slice key) {
   return Status::Ok();
 }
 
-Status RangeScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count, bool* done,
-                       bool* too_small) {
+Status RangeScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count,
+                       bool* done, bool* too_small) {
   const EpochGuard guard;
   ++generation_;
   PackBuffer out{buffer, capacity, max_records};
@@ -151,7 +151,8 @@ Status RangeScan::Replay(uint32_t source) {
   for (uint32_t i = (n + source) / 2; i > 0; i /= 2) {
     Node& loser = losers_[i];
     bool swap = loser.head < node.head;
-    if (loser.head == node.head) [[unlikely]] ZKDB_RETURN_IF_ERROR(Before(loser, node, &swap));
+    if (loser.head == node.head) [[unlikely]]
+      ZKDB_RETURN_IF_ERROR(Before(loser, node, &swap));
     // Exchanged without a branch: which one wins is a coin toss that no predictor learns.
     const uint64_t mask = swap ? UINT64_MAX : 0;
     const uint64_t head = (loser.head ^ node.head) & mask;

@@ -69,7 +69,8 @@ Records Drain(RangeScan* scan, Random* random, size_t limit = SIZE_MAX) {
     size_t used = 0;
     uint32_t count = 0;
     bool too_small = false;
-    const auto most = static_cast<uint32_t>(std::min<size_t>(1 + random->Below(random->OneIn(2) ? 3 : 1000), limit - out.size()));
+    const auto most =
+        static_cast<uint32_t>(std::min<size_t>(1 + random->Below(random->OneIn(2) ? 3 : 1000), limit - out.size()));
     if (!EXPECT_OK(scan->Pack(buffer.data(), buffer.size(), most, &used, &count, &done, &too_small))) break;
     if (too_small) {
       if (!EXPECT(used > buffer.size()) || !EXPECT_EQ(count, 0u)) break;
@@ -168,7 +169,8 @@ TEST(a_scan_goes_on_over_checkpoints_and_transactions_between_two_packs) {
     for (auto& partition : p.all) {
       bool existed = false;
       Mutator* m = partition->Begin();
-      for (int i = 0; i < 30; ++i) EXPECT_OK(m->Put(records[p.random.Below(records.size())].first, "new", false, &existed));
+      for (int i = 0; i < 30; ++i)
+        EXPECT_OK(m->Put(records[p.random.Below(records.size())].first, "new", false, &existed));
       uint64_t deleted = 0;
       EXPECT_OK(m->DeleteRange({records.back().first, {}, false, true, false}, &deleted));
       partition->Commit();

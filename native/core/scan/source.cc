@@ -124,7 +124,8 @@ Status SourceStream::PackOverflowing(const Slot& s, uint32_t key_size, uint32_t 
   const PageView leaf = cursor_.leaf();
   if (key_size != 0) {
     leaf.CopyKey(s, to);
-    if (PageView::KeyOverflows(s)) ZKDB_RETURN_IF_ERROR(ReadOverflow(space_, leaf.key_rest(s), to + leaf.in_page_key_size(s)));
+    if (PageView::KeyOverflows(s))
+      ZKDB_RETURN_IF_ERROR(ReadOverflow(space_, leaf.key_rest(s), to + leaf.in_page_key_size(s)));
   }
   return value_size == 0 ? Status::Ok() : CopyValue(space_, leaf, at_, to + key_size);
 }
@@ -173,7 +174,8 @@ uint64_t SourceStream::TakeKey() {
   const Slot& s = leaf.slot(at_);
   key_size_ = leaf.in_page_key_size(s);
   key_overflows_ = PageView::KeyOverflows(s);
-  if (key_.size() < std::max<size_t>(8, key_size_)) key_.resize(std::max<size_t>(kLeastKeyBuffer, 2 * size_t{key_size_}));
+  if (key_.size() < std::max<size_t>(8, key_size_))
+    key_.resize(std::max<size_t>(kLeastKeyBuffer, 2 * size_t{key_size_}));
   leaf.CopyKey(s, key_.data());
   return Head8(key_.data(), key_size_);
 }

@@ -95,9 +95,9 @@ class SourceStream {
   Cursor cursor_;
   const ScanBounds* bounds_;
   uint64_t generation_ = 0;
-  uint32_t at_ = 0;        // slot of the next record
-  uint32_t left_ = 0;      // records of this leaf that are still to come
-  bool ends_here_ = false; // the range ends in this leaf
+  uint32_t at_ = 0;         // slot of the next record
+  uint32_t left_ = 0;       // records of this leaf that are still to come
+  bool ends_here_ = false;  // the range ends in this leaf
   bool opened_ = false;
   bool exhausted_ = false;
   bool key_overflows_ = false;

@@ -47,7 +47,8 @@ EpochSlot* Epoch::Attach() {
 uint64_t Epoch::MinActive() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   uint64_t min = UINT64_MAX;
-  for (EpochSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
+  for (EpochSlot* s = slots_.load(std::memory_order_acquire); s != nullptr;
+       s = s->next.load(std::memory_order_acquire)) {
     const uint64_t e = s->epoch.load(std::memory_order_seq_cst);
     if (e < min) min = e;
   }

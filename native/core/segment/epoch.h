@@ -27,7 +27,8 @@ class Epoch {
  public:
   // The calling thread's slot; taken on first use, given back when the thread ends.
   static EpochSlot* ThisThread() {
-    if (EpochSlot* slot = current_slot_) [[likely]] return slot;
+    if (EpochSlot* slot = current_slot_) [[likely]]
+      return slot;
     return Attach();
   }
   static uint64_t Current() { return epoch_.load(std::memory_order_acquire); }

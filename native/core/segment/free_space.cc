@@ -142,7 +142,8 @@ void FreeSpace::Capture(uint64_t sequence, uint64_t oldest_snapshot, std::vector
   }
   for (const Waiting& w : waiting_fresh_) {
     if (w.sequence <= oldest_snapshot) continue;
-    std::copy_if(w.pages.begin(), w.pages.end(), std::back_inserter(*to_write), [this](uint32_t p) { return fresh_.Get(p); });
+    std::copy_if(w.pages.begin(), w.pages.end(), std::back_inserter(*to_write),
+                 [this](uint32_t p) { return fresh_.Get(p); });
   }
   for (uint32_t page : fresh_list_) fresh_.Reset(page);
   fresh_list_.clear();

@@ -23,8 +23,8 @@ namespace zkdb {
 
 // What the release of waiting pages depends on, read by the caller before it takes the lock's work up.
 struct ReleaseLimits {
-  uint64_t published_sequence = 0;                // commits up to here are visible
-  uint64_t oldest_snapshot = UINT64_MAX;          // sequence of the oldest open snapshot
+  uint64_t published_sequence = 0;        // commits up to here are visible
+  uint64_t oldest_snapshot = UINT64_MAX;  // sequence of the oldest open snapshot
 };
 
 class FreeSpace {
@@ -71,6 +71,10 @@ class FreeSpace {
   // there are at least `at_least`; returns the new page count.
   uint32_t TrimTail(uint32_t at_least, uint32_t boundary, uint32_t floor);
 
+  bool IsFresh(uint32_t page) const { return fresh_.Get(page); }
+  // The lowest cold page, or Bitmap::kNone.
+  uint32_t lowest_cold() { return cold_.First(); }
+  uint64_t cold_count() const { return cold_count_; }
   uint64_t waiting_count() const { return waiting_count_; }
   // Pages that wait for a snapshot of `oldest` (or others as old).
   uint64_t PinnedCount(uint64_t oldest) const;

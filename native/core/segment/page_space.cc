@@ -11,10 +11,10 @@ namespace zkdb {
 namespace {
 
 constexpr uint64_t kViewBytes = uint64_t{kMaxSegments} * 16;
-constexpr uint32_t kFrameBatch = 64;         // frames taken from the arena at once
-constexpr size_t kFramesKept = 256;          // free frames a partition keeps for itself
-constexpr uint32_t kTrimFraction = 8;        // a running partition is cut when an eighth of it is a free tail
-constexpr uint32_t kTrimLeast = 256;         // pages
+constexpr uint32_t kFrameBatch = 64;   // frames taken from the arena at once
+constexpr size_t kFramesKept = 256;    // free frames a partition keeps for itself
+constexpr uint32_t kTrimFraction = 8;  // a running partition is cut when an eighth of it is a free tail
+constexpr uint32_t kTrimLeast = 256;   // pages
 
 PageHeader HeaderOf(const uint8_t* page) {
   PageHeader header;
@@ -88,7 +88,8 @@ Status PageSpace::CheckBytes(PageRef ref, const uint8_t* bytes) const {
   if (header.checksum != Crc32c(0, bytes + kChecksumSize, page_size() - kChecksumSize)) {
     return Damaged(ref.number, "the checksum does not match");
   }
-  if (header.number != ref.number) return Damaged(ref.number, "it says that it is page " + std::to_string(header.number));
+  if (header.number != ref.number)
+    return Damaged(ref.number, "it says that it is page " + std::to_string(header.number));
   if (header.stamp != ref.stamp) {
     return Damaged(ref.number, "its stamp is " + std::to_string(header.stamp) + ", not " + std::to_string(ref.stamp) +
                                    " as its parent says: an old copy of the page");
@@ -234,7 +235,7 @@ uint8_t* PageSpace::FrameOf(uint32_t number) {
 }
 
 void PageSpace::Free(PageRef ref) {
-  if (ref.stamp == stamp_) {
+  if (Owns(ref)) {
     spare_.push_back(ref.number);
     return;
   }
@@ -260,15 +261,17 @@ void PageSpace::Rollback() {
 
 // ---- checkpoints -----------------------------------------------------------------------------------------------------
 
+void PageSpace::CoolDown() {
+  for (uint32_t number : free_space_.CoolDown()) {
+    const uint32_t state = StateOf(number).exchange(kUnverified, std::memory_order_relaxed);
+    if (state >= kFirstFrame) frames_.push_back(state - kFirstFrame);
+  }
+}
+
 Status PageSpace::Capture(uint64_t sequence, uint64_t oldest_snapshot, bool final, CheckpointPlan* plan) {
   ZKDB_RETURN_IF_ERROR(LoadFreeMap());
   ++stamp_;
-  if (final) {
-    for (uint32_t number : free_space_.CoolDown()) {
-      const uint32_t state = StateOf(number).exchange(kUnverified, std::memory_order_relaxed);
-      if (state >= kFirstFrame) frames_.push_back(state - kFirstFrame);
-    }
-  }
+  if (final) CoolDown();
   const uint32_t before = free_space_.page_count();
   const uint32_t least = final ? 1 : std::max(kTrimLeast, before / kTrimFraction);
   const bool trimmed = free_space_.TrimTail(least, segment_pages(), MetaPages(page_size())) != before;

@@ -34,9 +34,9 @@ using PageVerifier = const char* (*)(const uint8_t* page, uint32_t page_size, ui
 struct CheckpointPlan {
   uint64_t sequence = 0;
   Meta meta{};
-  std::vector<uint32_t> pages;                    // changed pages, ascending
-  std::vector<uint32_t> free_map;                 // pages of the free map
-  std::vector<std::vector<uint8_t>> map_images;   // their bytes
+  std::vector<uint32_t> pages;                   // changed pages, ascending
+  std::vector<uint32_t> free_map;                // pages of the free map
+  std::vector<std::vector<uint8_t>> map_images;  // their bytes
   bool truncate = false;
 };
 
@@ -65,7 +65,8 @@ class PageSpace {
     const View& view = views_[number >> segment_shift_];
     const uint32_t index = number & segment_mask_;
     const uint32_t state = view.states[index].load(std::memory_order_acquire);
-    if (state == kClean) [[likely]] return view.map + (uint64_t{index} << page_shift_);
+    if (state == kClean) [[likely]]
+      return view.map + (uint64_t{index} << page_shift_);
     if (state >= kFirstFrame) return arena_->At(state - kFirstFrame);
     return nullptr;
   }
@@ -75,6 +76,9 @@ class PageSpace {
   // Begins a transaction: releases what can be used again and takes a new stamp.
   Status Begin(const ReleaseLimits& limits);
   uint32_t stamp() const { return stamp_; }
+  // Whether the running transaction made the page, so that it may change it. Stamps wrap around after 2^32
+  // transactions; a page as old as that has been through a checkpoint and is no longer fresh.
+  bool Owns(PageRef ref) const { return ref.stamp == stamp_ && free_space_.IsFresh(ref.number); }
   // A page with a frame whose content is undefined. ZKDB_NO_SPACE, ZKDB_NO_MEMORY.
   Status Allocate(PageRef* ref, uint8_t** frame);
   // Up to `want` consecutive pages in one segment; *got >= 1.
@@ -85,6 +89,8 @@ class PageSpace {
   void Rollback();
   // Gives freed pages that nobody can see any more back to the free ones, as Begin does.
   void Release(const ReleaseLimits& limits) { free_space_.Release(limits); }
+  // Makes every free page that can be used cold: taken lowest first, without a frame.
+  void CoolDown();
   void ForgetEpochs() { free_space_.ForgetEpochs(); }
 
   // ---- checkpoints -------------------------------------------------------------------------------------------------
@@ -105,6 +111,7 @@ class PageSpace {
   uint64_t free_pages() const { return free_space_.free_count(); }
   uint64_t waiting_pages() const { return free_space_.waiting_count(); }
   uint64_t dirty_pages() const { return free_space_.fresh_count(); }
+  FreeSpace& free_space() { return free_space_; }
   const FreeSpace& free_space() const { return free_space_; }
   const SegmentFiles& files() const { return files_; }
   uint32_t segment_pages() const { return segment_mask_ + 1; }

@@ -10,9 +10,9 @@
 namespace zkdb {
 namespace {
 
-constexpr size_t kMaxRunPages = 512;          // pages joined into one write
-constexpr uint32_t kFirstGrowth = 16;         // pages
-constexpr uint64_t kLargestGrowth = 4u << 20; // bytes
+constexpr size_t kMaxRunPages = 512;           // pages joined into one write
+constexpr uint32_t kFirstGrowth = 16;          // pages
+constexpr uint64_t kLargestGrowth = 4u << 20;  // bytes
 
 bool IsZero(const uint8_t* bytes, size_t n) {
   return std::all_of(bytes, bytes + n, [](uint8_t b) { return b == 0; });
@@ -88,13 +88,15 @@ Status SegmentFiles::ReadMeta(Env* env, const std::string& directory, MetaState*
     }
   }
   if (!out->present && foreign > 0) {
-    return {ZKDB_NOT_ZKDB, path + ": is not a zkdb segment (it begins with neither a meta page nor zeros); nothing was changed"};
+    return {ZKDB_NOT_ZKDB,
+            path + ": is not a zkdb segment (it begins with neither a meta page nor zeros); nothing was changed"};
   }
   return Status::Ok();
 }
 
 Status SegmentFiles::LockDirectory() {
-  return lock_ != nullptr ? Status::Ok() : env_->Lock(options_.directory + "/zkdb.lock", &lock_);
+  if (lock_ != nullptr || !options_.lock) return Status::Ok();
+  return env_->Lock(options_.directory + "/zkdb.lock", &lock_);
 }
 
 void SegmentFiles::Release() {
@@ -121,8 +123,9 @@ Status SegmentFiles::OpenSegment(uint32_t index, uint32_t need_pages) {
   uint64_t size = 0;
   ZKDB_RETURN_IF_ERROR(segment->file->Size(&size));
   if (size / options_.page_size < need_pages) {
-    return {ZKDB_SEGMENT_MISSING, path + ": the segment is cut short: it has " + std::to_string(size) + " bytes, the meta needs " +
-                                      std::to_string(uint64_t{need_pages} * options_.page_size) + "; restore it from a backup"};
+    return {ZKDB_SEGMENT_MISSING,
+            path + ": the segment is cut short: it has " + std::to_string(size) + " bytes, the meta needs " +
+                std::to_string(uint64_t{need_pages} * options_.page_size) + "; restore it from a backup"};
   }
   if (index > 0) ZKDB_RETURN_IF_ERROR(CheckHeader(index, segment->file.get()));
   segment->pages = static_cast<uint32_t>(std::min<uint64_t>(size / options_.page_size, options_.segment_pages));
@@ -151,8 +154,10 @@ Status SegmentFiles::CheckHeader(uint32_t index, File* file) {
       header.checksum != Crc32c(0, page.data() + kChecksumSize, page.size() - kChecksumSize)) {
     return Status::Corrupt(file->path() + ": page 0 of the segment is not a valid segment header");
   }
-  if (head.database_id != options_.database_id || head.partition_uid != options_.partition_uid || head.segment != index) {
-    return {ZKDB_MISMATCH, file->path() + ": the segment belongs to another database, partition or place (it says segment " +
+  if (head.database_id != options_.database_id || head.partition_uid != options_.partition_uid ||
+      head.segment != index) {
+    return {ZKDB_MISMATCH, file->path() +
+                               ": the segment belongs to another database, partition or place (it says segment " +
                                std::to_string(head.segment) + ")"};
   }
   return Status::Ok();
@@ -168,7 +173,8 @@ uint32_t SegmentFiles::GrowthTarget(uint32_t page_count) const {
 Status SegmentFiles::Reserve(uint32_t page_count) {
   if (page_count <= reserved_pages_) return Status::Ok();
   if ((page_count - 1) / options_.segment_pages >= kMaxSegments) {
-    return Status::NoSpace(options_.directory + ": the partition has reached " + std::to_string(kMaxSegments) + " segments");
+    return Status::NoSpace(options_.directory + ": the partition has reached " + std::to_string(kMaxSegments) +
+                           " segments");
   }
   const uint32_t target = GrowthTarget(page_count);
   while (reserved_pages_ < page_count) {
@@ -197,6 +203,12 @@ Status SegmentFiles::CreateSegment() {
   if (index == 0) {
     ZKDB_RETURN_IF_ERROR(env_->CreateDirectory(options_.directory));
     ZKDB_RETURN_IF_ERROR(LockDirectory());
+    MetaState there;
+    ZKDB_RETURN_IF_ERROR(ReadMeta(env_, options_.directory, &there));
+    if (there.present) {
+      return {ZKDB_MISMATCH,
+              SegmentPath(options_.directory, 0) + ": another database made this segment since this one was opened"};
+    }
   }
   auto segment = std::make_unique<Segment>();
   // A file that is there already is what a crash left of a segment that no meta knows: it is begun anew.
@@ -241,7 +253,8 @@ Status SegmentFiles::WriteRun(Segment* segment, const PageImage* first, size_t c
   std::array<Slice, kMaxRunPages> parts;
   for (size_t i = 0; i < count; ++i) parts[i] = Slice(first[i].bytes, options_.page_size);
   segment->unsynced = true;
-  return segment->file->Write(uint64_t{first->number % options_.segment_pages} * options_.page_size, parts.data(), count);
+  return segment->file->Write(uint64_t{first->number % options_.segment_pages} * options_.page_size, parts.data(),
+                              count);
 }
 
 Status SegmentFiles::Sync() {

@@ -31,6 +31,7 @@ struct SegmentOptions {
   DatabaseId database_id{};
   uint64_t partition_uid = 0;
   bool read_only = false;
+  bool lock = true;  // the directory; false where the caller's lock elsewhere keeps other processes out
 };
 
 // A page to write: its number and its bytes.

@@ -147,12 +147,26 @@ Status Batch::ForEachPartition(const std::function<Status(uint32_t, Operation*, 
   return Status::Ok();
 }
 
+void LogGroups::StartGroup(uint64_t uid) {
+  last_ = bytes_.size();
+  bytes_.resize(last_ + kLogGroupHead);
+  Store64(bytes_.data() + last_, uid);
+  Store32(bytes_.data() + last_ + 8, 0u);
+  Store32(bytes_.data() + last_ + 12, 0u);
+}
+
+void LogGroups::Append(const LogGroups& other) {
+  last_ = bytes_.size() + other.last_;
+  bytes_.insert(bytes_.end(), other.bytes_.begin(), other.bytes_.end());
+}
+
 void LogGroups::Add(uint64_t uid, const Operation* first, const Operation* end) {
+  if (bytes_.empty() || Load64(bytes_.data() + last_) != uid) StartGroup(uid);
   const size_t begin = bytes_.size();
-  size_t size = kLogGroupHead;
+  size_t size = 0;
   for (const Operation* op = first; op != end; ++op) size += op->size;
   bytes_.resize(begin + size);
-  uint8_t* p = bytes_.data() + begin + kLogGroupHead;
+  uint8_t* p = bytes_.data() + begin;
   for (const Operation* op = first; op != end; ++op) {
     if (!op->conditional()) {
       std::memcpy(p, op->bytes, op->size);
@@ -170,10 +184,7 @@ void LogGroups::Add(uint64_t uid, const Operation* first, const Operation* end) 
     p += op->value.size;
   }
   bytes_.resize(static_cast<size_t>(p - bytes_.data()));
-  uint8_t* head = bytes_.data() + begin;
-  Store64(head, uid);
-  Store32(head + 8, static_cast<uint32_t>(bytes_.size() - begin - kLogGroupHead));
-  Store32(head + 12, 0u);
+  Store32(bytes_.data() + last_ + 8, static_cast<uint32_t>(bytes_.size() - last_ - kLogGroupHead));
 }
 
 Status ForEachLogGroup(Slice payload, const std::function<Status(uint64_t, Slice)>& visit) {

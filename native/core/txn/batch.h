@@ -7,7 +7,7 @@
 //     neighbouring operations meet the same pages.
 //  2. What the log holds has no conditions: they were checked before.
 //
-// A log record's payload is one or more groups, one per partition:
+// A log record's payload is one or more groups, at most one per partition:
 //
 //   offset  size  meaning
 //   0       8     partition uid
@@ -86,10 +86,15 @@ class LogGroups {
   void Clear() { bytes_.clear(); }
   bool empty() const { return bytes_.empty(); }
   Slice bytes() const { return {bytes_.data(), bytes_.size()}; }
-  // Adds operations of one partition.
+  // Adds operations of one partition, to the last group when that is the partition's.
   void Add(uint64_t uid, const Operation* first, const Operation* end);
+  // Adds the groups of `other`, which are of partitions that have none here.
+  void Append(const LogGroups& other);
 
  private:
+  void StartGroup(uint64_t uid);
+
+  size_t last_ = 0;  // where the last group begins
   std::vector<uint8_t> bytes_;
 };
 

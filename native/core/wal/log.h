@@ -52,7 +52,7 @@ struct LogSummary {
   uint64_t last_sequence = 0;            // the newest valid record (or first_previous when there is none)
   uint64_t records = 0;
   uint64_t bytes = 0;
-  bool clean = false;                    // closed cleanly: no record after the last header
+  bool clean = false;  // closed cleanly: no record after the last header
 };
 
 class Log {

@@ -23,12 +23,12 @@ struct LogFile {
   uint64_t number = 0;
   std::string path;
   std::unique_ptr<File> file;
-  uint64_t size = 0;             // bytes that records may fill
-  uint64_t end = 0;              // where the next record goes
-  uint64_t last_sequence = 0;    // of its last record, or of the one before the file
-  uint32_t seed = 0;             // of its records' checksums
-  uint64_t written_up_to = 0;    // blocks below have been written to; kept by whoever writes
-  bool unsynced = false;         // written to since its last sync
+  uint64_t size = 0;           // bytes that records may fill
+  uint64_t end = 0;            // where the next record goes
+  uint64_t last_sequence = 0;  // of its last record, or of the one before the file
+  uint32_t seed = 0;           // of its records' checksums
+  uint64_t written_up_to = 0;  // blocks below have been written to; kept by whoever writes
+  bool unsynced = false;       // written to since its last sync
   bool header_durable = false;
 };
 

@@ -40,7 +40,7 @@ class LogReader {
   File* file_;
   const uint64_t length_;
   const uint32_t seed_;
-  std::vector<uint8_t> buffer_;   // holds [buffer_offset_, buffer_offset_ + buffer_.size()) of the file
+  std::vector<uint8_t> buffer_;  // holds [buffer_offset_, buffer_offset_ + buffer_.size()) of the file
   uint64_t buffer_offset_ = 0;
   std::vector<uint8_t> scratch_;  // for checksums of records beyond the buffer
   uint64_t crc_budget_ = 0;       // bytes that FindClaim may still sum up

@@ -71,8 +71,9 @@ Status LogRecovery::FindFiles() {
     FoundLogFile found;
     ZKDB_RETURN_IF_ERROR(FindLogFile(env_, options_.directory, names_.files[i], &found));
     if (found.intact && found.header.database_id != options_.database_id) {
-      return {ZKDB_MISMATCH, "log file '" + found.path + "' belongs to another database; move it out of the directory, "
-                             "or bring back the files that belong to it"};
+      return {ZKDB_MISMATCH, "log file '" + found.path +
+                                 "' belongs to another database; move it out of the directory, "
+                                 "or bring back the files that belong to it"};
     }
     const bool anchor = found.intact && found.header.clean;
     files_.insert(files_.begin(), std::move(found));

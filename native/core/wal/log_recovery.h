@@ -31,7 +31,7 @@ Status ListLogNames(Env* env, const std::string& directory, LogNames* names);
 struct FoundLogFile {
   std::string path;
   uint64_t number = 0;
-  uint64_t length = 0;         // bytes
+  uint64_t length = 0;  // bytes
   LogFileHeader header;
   bool intact = false;         // the header is valid and belongs to this name
   uint64_t last_sequence = 0;  // after replay

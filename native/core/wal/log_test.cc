@@ -280,8 +280,8 @@ TEST(a_failed_write_or_sync_refuses_everything_until_reopened) {
     });
     ASSERT_OK(f.Append(PayloadOf(1)));
     EXPECT_CODE(f.log->Sync(1), ZKDB_FAILED);
-    for (const Status& status : {f.Append("x"), f.log->Sync(1), f.log->Flush(1), f.log->Recycle(1),
-                                 f.log->CloseClean()}) {
+    for (const Status& status :
+         {f.Append("x"), f.log->Sync(1), f.log->Flush(1), f.log->Recycle(1), f.log->CloseClean()}) {
       EXPECT_CODE(status, ZKDB_FAILED);
       EXPECT(status.message().find("the first cause") != std::string::npos);
     }

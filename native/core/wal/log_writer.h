@@ -83,23 +83,23 @@ class LogWriter : public Log {
   LogFileSet files_;
   std::vector<LogPartition> partitions_;
   bool claims_changed_ = false;  // no header has partitions_ as they are now
-  LogBuffer pending_;     // appended, not being written
-  LogBuffer in_flight_;   // being written; owned by the thread that set writing_
+  LogBuffer pending_;            // appended, not being written
+  LogBuffer in_flight_;          // being written; owned by the thread that set writing_
   bool writing_ = false;
   bool syncing_ = false;
   bool begin_file_ = false;  // the next record goes to a new file
   bool closed_ = false;
-  Status failure_;           // the first failed write or sync
+  Status failure_;  // the first failed write or sync
   uint64_t written_ = 0;
   uint64_t write_target_ = 0;  // what written_ becomes when the write under way is done
   std::atomic<uint64_t> appended_{0};
   std::atomic<uint64_t> durable_{0};
   std::atomic<uint64_t> syncs_{0};
-  uint64_t record_bytes_ = 0;    // of all records appended or replayed
-  uint64_t recycled_bytes_ = 0;  // of these, no longer needed
-  std::deque<Mark> marks_;       // ascending, one for each kMarkBytes or so
+  uint64_t record_bytes_ = 0;                      // of all records appended or replayed
+  uint64_t recycled_bytes_ = 0;                    // of these, no longer needed
+  std::deque<Mark> marks_;                         // ascending, one for each kMarkBytes or so
   std::vector<std::shared_ptr<LogFile>> to_sync_;  // owned by the thread that set syncing_
-  std::mutex recycle_mutex_;     // one Recycle or CloseClean at a time; taken before mutex_
+  std::mutex recycle_mutex_;                       // one Recycle or CloseClean at a time; taken before mutex_
 };
 
 }  // namespace zkdb
