@@ -77,6 +77,11 @@ TEST(a_value_of_1_gib_comes_back_and_a_longer_one_is_refused) {
 
 // ---- descriptors -----------------------------------------------------------------------------------------------------
 
+// A call that should succeed; says why it did not.
+bool Good(zkdb_code code, const TestDb& db, int line) {
+  return code == ZKDB_OK || Fail(__FILE__, line, std::string(zkdb_code_name(code)) + ": " + db.message());
+}
+
 TEST(child_opens_many_partitions_with_few_descriptors) {
   const char* directory = std::getenv("ZKDB_CHILD_MANY");
   if (directory == nullptr) return;
@@ -86,7 +91,7 @@ TEST(child_opens_many_partitions_with_few_descriptors) {
     const std::string path = MakeShape(directory + std::string(isolated ? "/isolated" : "/common"), 256, isolated);
     const OptionList options = {{"LogFileSize", "64K"}, {"SegmentSize", "64K"}};
     TestDb db;
-    ASSERT_EQ(db.Open(path, options), ZKDB_OK);
+    ASSERT(Good(db.Open(path, options), db, __LINE__));
     Model model;
     for (int round = 0; round < 3; ++round) {
       BatchBytes batch;
@@ -95,14 +100,12 @@ TEST(child_opens_many_partitions_with_few_descriptors) {
         model[key] = std::string(50, static_cast<char>('a' + round));
         batch.Put(key, model[key]);
       }
-      const zkdb_code code = db.Write(batch, ZKDB_DURABILITY_INTERVAL, ZKDB_WRITE_NON_ATOMIC);
-      if (code != ZKDB_OK) Fail(__FILE__, __LINE__, db.message());
-      ASSERT_EQ(code, ZKDB_OK);
-      ASSERT_EQ(zkdb_checkpoint(db.get(), nullptr), ZKDB_OK);
+      ASSERT(Good(db.Write(batch, ZKDB_DURABILITY_INTERVAL, ZKDB_WRITE_NON_ATOMIC), db, __LINE__));
+      ASSERT(Good(zkdb_checkpoint(db.get(), &db.error), db, __LINE__));
     }
     EXPECT(db.All() == model);
-    ASSERT_EQ(db.Close(), ZKDB_OK);
-    ASSERT_EQ(db.Open(path, options), ZKDB_OK);
+    ASSERT(Good(db.Close(), db, __LINE__));
+    ASSERT(Good(db.Open(path, options), db, __LINE__));
     EXPECT(db.All() == model);
     EXPECT_EQ(db.Check(), "");
   }

@@ -34,13 +34,14 @@ Status Engine::CheckpointPartition(Partition* partition, CheckpointMode mode) {
   WriterLock& lock = *writer_locks_[partition->identity.index];
   CheckpointPlan plan;
   std::unique_lock<WriterLock> held(lock);
-  const bool dirty = partition->dirty() || mode == CheckpointMode::kCut;
+  const bool final = mode == CheckpointMode::kFinal && partition->changed_since_open();
+  const bool due = partition->dirty() || mode == CheckpointMode::kCut || final;
   partition->space.Release(Limits());
   const bool cut = mode != CheckpointMode::kChanged;
-  const Status begun = dirty ? partition->BeginCheckpoint(snapshots_.Oldest(), cut, &plan) : Status::Ok();
-  if (dirty && begun.ok()) NotePressure(partition);
+  const Status begun = due ? partition->BeginCheckpoint(snapshots_.Oldest(), cut, &plan) : Status::Ok();
+  if (due && begun.ok()) NotePressure(partition);
   held.unlock();
-  if (!dirty || !begun.ok()) return begun;
+  if (!due || !begun.ok()) return begun;
   // From here on a failure leaves the partition's pages in an unknown state: writes stop until it is reopened.
   Status status = LogOf(partition->identity.index)->Sync(plan.sequence);
   if (status.ok()) status = partition->WriteCheckpoint(&plan, env_->WallClockMs());
@@ -153,7 +154,7 @@ void Engine::ThreadWork(bool due) {
 Status Engine::CheckpointLast() {
   std::vector<uint32_t> emptied;
   for (uint32_t i = 0; i < partition_count(); ++i) {
-    if (!partitions_[i]->dirty()) continue;
+    if (!partitions_[i]->changed_since_open()) continue;
     const std::lock_guard<WriterLock> held(*writer_locks_[i]);
     const uint64_t before = partitions_[i]->last_sequence;
     // No room to move pages, say: the files then stay longer than they need to be.

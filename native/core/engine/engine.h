@@ -183,7 +183,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // checkpoint.cc
   enum class CheckpointMode {
     kChanged,  // partitions that changed
-    kFinal,    // the same, and their files are cut to what they need: the last one before closing
+    kFinal,    // partitions that changed since they were opened, their files cut: the last one before closing
     kCut       // this partition in any case, its files cut
   };
   Status CheckpointAll(CheckpointMode mode);

@@ -35,6 +35,7 @@ Status Partition::Open(const Meta* meta) {
   last_sequence = meta->sequence;
   checkpoint_sequence = meta->sequence;
   checkpoint_number_ = meta->checkpoint;
+  opened_sequence_ = meta->sequence;
   return Status::Ok();
 }
 

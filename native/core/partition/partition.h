@@ -45,6 +45,8 @@ class Partition {
     return last_sequence.load(std::memory_order_acquire) > checkpoint_sequence.load(std::memory_order_acquire);
   }
 
+  bool changed_since_open() const { return last_sequence.load(std::memory_order_acquire) > opened_sequence_; }
+
   const PartitionConfig config;
   const PartitionIdentity identity;
   PageSpace space;
@@ -55,6 +57,7 @@ class Partition {
 
  private:
   uint64_t checkpoint_number_ = 0;
+  uint64_t opened_sequence_ = 0;  // of the meta at open
 };
 
 }  // namespace zkdb
