@@ -1,6 +1,7 @@
 #include "core/btree/tree.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/btree/overflow.h"
 
@@ -130,7 +131,7 @@ Status EstimateRecords(PageSpace* space, const TreeRoot& root, const KeyRange& r
   double hi = 1;
   ZKDB_RETURN_IF_ERROR(Fraction(space, root, range.lo, &lo));
   if (range.has_hi) ZKDB_RETURN_IF_ERROR(Fraction(space, root, range.hi, &hi));
-  if (hi > lo) *out = static_cast<uint64_t>((hi - lo) * static_cast<double>(root.records) + 0.5);
+  if (hi > lo) *out = static_cast<uint64_t>(std::llround((hi - lo) * static_cast<double>(root.records)));
   return Status::Ok();
 }
 

@@ -4,7 +4,7 @@
 
 namespace zkdb {
 
-Status Transaction::Begin(std::shared_ptr<Engine> engine, std::unique_ptr<Transaction>* out) {
+Status Transaction::Begin(const std::shared_ptr<Engine>& engine, std::unique_ptr<Transaction>* out) {
   ZKDB_RETURN_IF_ERROR(engine->CheckWritable());
   if (engine->gate_.HeldByThisThread()) return Status::Invalid("a transaction is open on this thread already; end it first");
   if (engine->config_.isolated && engine->partition_count() > 1) {

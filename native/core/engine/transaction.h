@@ -19,7 +19,7 @@ namespace zkdb {
 class Transaction {
  public:
   // Waits for running batches. ZKDB_INVALID when this thread has one open already.
-  static Status Begin(std::shared_ptr<Engine> engine, std::unique_ptr<Transaction>* out);
+  static Status Begin(const std::shared_ptr<Engine>& engine, std::unique_ptr<Transaction>* out);
   ~Transaction() { Abort(); }
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
