@@ -1,10 +1,11 @@
-// Packs the package, installs the tarball with --ignore-scripts in an empty folder, opens it from an ESM and from a
-// CommonJS program, and compiles a TypeScript program of each kind against its declarations.
+// Packs the package, installs the tarball with --ignore-scripts in an empty folder, runs an ESM and a CommonJS program
+// with it, and compiles a TypeScript program of each kind against its declarations and runs what came out.
 // Prints a TAP line per check; exit code 1 when one fails.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { platformFolder } from './platform.mjs'
 import { root } from './run.mjs'
 
 const installEvents = ['preinstall', 'install', 'postinstall']
@@ -63,25 +64,46 @@ main()
 `
 
 const typescript = `
-import { open } from 'zkdb'
+import { type Database, open, type Snapshot, ZkdbError } from 'zkdb'
 import { zkDB_Open } from 'zkdb/legacy'
-export async function lengthOf(path: string): Promise<number> {
-  const db = await open({ path, partitions: 4 })
-  const value: string | undefined = await db.get('key')
+async function lengthOf(path: string): Promise<number> {
+  const db: Database<string, string> = await open({ path, partitions: 4 })
+  await db.put('key', 'value', { durability: 'interval' })
+  const snapshot: Snapshot = db.snapshot()
+  const value: string | undefined = await db.get('key', { snapshot })
   // @ts-expect-error a key is text unless the caller says otherwise
-  await db.get(Symbol('key'))
-  return (value ?? '').length + zkDB_Open.length
+  await db.get(Symbol('key')).catch((error: ZkdbError | TypeError) => error.message)
+  const records: [string, string][] = [...db.scanSync({ gte: 'k' })]
+  await snapshot.close()
+  await db.close()
+  if (typeof zkDB_Open !== 'function' || records.length !== 1) throw new ZkdbError('TEST', 'not what was written')
+  return (value ?? '').length
 }
+lengthOf(process.argv[2]!).then((length) => console.log(length))
 `
 
-/** Compiles `file` against the installed package; throws with the compiler's output. */
-function compile(file) {
+/** Compiles `file` against the installed package and runs the outcome; throws with what was said. */
+function compileAndRun(file) {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  const flags = '--noEmit --strict --target es2022 --module nodenext --skipLibCheck --types node'.split(' ')
+  const flags = '--strict --target es2022 --module nodenext --skipLibCheck --types node --outDir compiled'.split(' ')
   writeFileSync(join(folder, file), typescript)
   output(process.execPath, [tsc, ...flags, '--typeRoots', join(root, 'node_modules', '@types'), file], folder)
+  const compiled = join('compiled', file.replace('ts', 'js'))
+  const printed = output(process.execPath, [compiled, join(folder, `data-${file}`)], folder).trim()
+  return printed === '5' ? undefined : `it printed ${printed} instead of 5`
 }
 
+/** The addon that the installed package loads must be the one in it. */
+function checkBinary() {
+  const binary = join(folder, 'node_modules', 'zkdb', 'prebuilds', platformFolder(), 'zkdb.node')
+  if (!existsSync(binary)) return `${binary} is not in the tarball`
+  const built = join(folder, 'node_modules', 'zkdb', 'build')
+  return existsSync(built) ? `${built} was made at install` : undefined
+}
+
+// The binary that packing puts into prebuilds/ goes before the one that is built: it must not stay and hide that.
+const staged = join(root, 'prebuilds', platformFolder())
+const wasStaged = existsSync(staged)
 try {
   const tarball = packed()
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
@@ -89,14 +111,16 @@ try {
     output('npm', ['install', '--ignore-scripts', '--prefer-offline', tarball], folder)
   })
   check('the packed package.json runs nothing at install', checkManifest)
+  check('the binary of this platform is in the tarball', checkBinary)
   for (const [file, start] of Object.entries(programs)) {
-    check(`the installed package opens from ${file}`, () => {
+    check(`${file} runs with the installed package`, () => {
       writeFileSync(join(folder, file), start + body)
       output(process.execPath, [file, join(folder, `data-${file}`)], folder)
     })
   }
-  for (const file of ['esm.mts', 'cjs.cts']) check(`the declarations fit ${file}`, () => compile(file))
+  for (const file of ['esm.mts', 'cjs.cts']) check(`${file} compiles and runs`, () => compileAndRun(file))
 } finally {
   rmSync(folder, { recursive: true, force: true })
+  if (!wasStaged) rmSync(staged, { recursive: true, force: true })
 }
 process.exitCode = failed > 0 ? 1 : 0

@@ -104,7 +104,7 @@ test('a thread that exits, throws or closes with work under way leaves the datab
     const worker = new Worker(program, { workerData: { role: 'busy', options, end } satisfies ThreadTask })
     const errors: Error[] = []
     worker.on('error', (error) => errors.push(error))
-    const [code] = await once(worker, 'exit')
+    const code = await new Promise((resolve) => worker.on('exit', resolve))
     t.is(code, codes[end], end)
     t.deepEqual(
       errors.map((error) => error.message),

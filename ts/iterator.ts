@@ -22,16 +22,29 @@ type Any = any
 /** Records that `all` reads in one turn of the event loop. */
 const turnRecords = 10_000
 
-/** What the three kinds of iterators have in common: what an item is. */
+/**
+ * What the three kinds of iterators have in common: what an item is. Where the reader cannot be opened, as in a damaged
+ * file, the calls that read say so, as Level has it: an iterator that throws while it is made could not be closed.
+ */
 class Items<Item> {
-  readonly #reader: RecordReader
+  readonly #opened: RecordReader | undefined
+  readonly #failure: unknown
   readonly #range: EncodedRange
   readonly #item: (reader: RecordReader, i: number) => Item
 
-  constructor(reader: RecordReader, range: EncodedRange, item: (reader: RecordReader, i: number) => Item) {
-    this.#reader = reader
+  constructor(open: () => RecordReader, range: EncodedRange, item: (reader: RecordReader, i: number) => Item) {
     this.#range = range
     this.#item = item
+    try {
+      this.#opened = open()
+    } catch (error) {
+      this.#failure = error
+    }
+  }
+
+  get #reader(): RecordReader {
+    if (this.#opened === undefined) throw this.#failure
+    return this.#opened
   }
 
   next(remaining: number): Item | undefined {
@@ -66,12 +79,12 @@ class Items<Item> {
 
   /** In Level a target outside of the range ends the iterator. */
   seek(target: Data): void {
-    if (isInRange(target, this.#range)) this.#reader.seek(writeKey(target))
-    else this.#reader.end()
+    if (isInRange(target, this.#range)) this.#opened?.seek(writeKey(target))
+    else this.#opened?.end()
   }
 
   close(): void {
-    this.#reader.close()
+    this.#opened?.close()
   }
 }
 
@@ -112,7 +125,7 @@ export class EntryIterator<Db, K, V> extends AbstractIterator<Db, K, V> {
   constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions) {
     super(db, options as Any)
     const wanted = { keys: options.keys !== false, values: options.values !== false }
-    this.#items = new Items(openReader(handle, options, wanted), options, entry)
+    this.#items = new Items(() => openReader(handle, options, wanted), options, entry)
   }
 
   async _next(): Promise<unknown> {
@@ -138,7 +151,7 @@ export class KeyIterator<Db, K> extends AbstractKeyIterator<Db, K> {
 
   constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions) {
     super(db, options as Any)
-    this.#items = new Items(openReader(handle, options, { keys: true, values: false }), options, key)
+    this.#items = new Items(() => openReader(handle, options, { keys: true, values: false }), options, key)
   }
 
   async _next(): Promise<unknown> {
@@ -164,7 +177,7 @@ export class ValueIterator<Db, K, V> extends AbstractValueIterator<Db, K, V> {
 
   constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions) {
     super(db, options as Any)
-    this.#items = new Items(openReader(handle, options, { keys: false, values: true }), options, value)
+    this.#items = new Items(() => openReader(handle, options, { keys: false, values: true }), options, value)
   }
 
   async _next(): Promise<unknown> {

@@ -113,13 +113,33 @@ function packKey(key: Data, at: number): number {
   return size
 }
 
-/** Reads many values with one native call, or a few when they are large. */
+/** Calls `body` with `snapshot` or, where that is 0, with a new one that is closed afterwards. */
+function pinned<T>(db: number, snapshot: number, body: (snapshot: number) => T): T {
+  if (snapshot !== 0) return body(snapshot)
+  const id = checked(binding.snapshotOpen(db))
+  try {
+    return body(id)
+  } finally {
+    binding.snapshotClose(id)
+  }
+}
+
+/** Reads many values of one state with one native call, or a few when they are large. */
 export function readMany(
   db: number,
   snapshot: number,
   keys: readonly Data[],
   format: ValueFormat
 ): (Data | undefined)[] {
+  if (keys.length === 0) return []
+  const values: (Data | undefined)[] = []
+  const count = packKeys(keys, 0)
+  const done = readRound(db, snapshot, 0, count, format, values)
+  // The state may have changed before a further call.
+  return done === keys.length ? values : pinned(db, snapshot, (id) => readRounds(db, id, keys, format))
+}
+
+function readRounds(db: number, snapshot: number, keys: readonly Data[], format: ValueFormat): (Data | undefined)[] {
   const values: (Data | undefined)[] = []
   while (values.length < keys.length) {
     const start = values.length
@@ -203,8 +223,12 @@ function takeBytes(
   }
 }
 
-/** Whether each of the keys is there. */
+/** Whether each of the keys is there, all in one state. */
 export function readHasMany(db: number, snapshot: number, keys: readonly Data[]): boolean[] {
+  return keys.length < 2 ? hasRounds(db, snapshot, keys) : pinned(db, snapshot, (id) => hasRounds(db, id, keys))
+}
+
+function hasRounds(db: number, snapshot: number, keys: readonly Data[]): boolean[] {
   const answers: boolean[] = []
   while (answers.length < keys.length) {
     const start = answers.length

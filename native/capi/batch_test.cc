@@ -30,7 +30,8 @@ TEST(a_batch_reports_what_existed_and_its_sequence) {
 TEST(operations_on_one_key_take_effect_in_order) {
   TestDb db;
   OpenNew(&db, 1);
-  ASSERT_EQ(db.Write(BatchBytes().Put("k", "1").Delete("k").Put("k", "2").Put("j", "x").Put("k", "3").Delete("j")), ZKDB_OK);
+  ASSERT_EQ(db.Write(BatchBytes().Put("k", "1").Delete("k").Put("k", "2").Put("j", "x").Put("k", "3").Delete("j")),
+            ZKDB_OK);
   EXPECT(db.All() == (Model{{"k", "3"}}));
   EXPECT_EQ(db.result.existed, 3u);
   ASSERT_EQ(db.Write(BatchBytes().Put("a", "1").Add(ZKDB_OP_DELETE_RANGE, "").Put("b", "2")), ZKDB_OK);
@@ -102,7 +103,8 @@ TEST(child_writes_conditions_and_dies) {
 TEST(a_malformed_batch_is_refused_whole_and_names_the_operation) {
   TestDb db;
   OpenNew(&db, 3);
-  const BatchBytes batch = BatchBytes().Put("aa", "value").PutIfValue("q", "", "x").Add(ZKDB_OP_DELETE_RANGE, "b", "c", 1);
+  const BatchBytes batch =
+      BatchBytes().Put("aa", "value").PutIfValue("q", "", "x").Add(ZKDB_OP_DELETE_RANGE, "b", "c", 1);
   const std::vector<size_t> whole = {0, 15, 29};  // where an operation ends, a shorter batch is a batch too
   for (size_t size = 0; size < batch.bytes().size(); ++size) {
     const bool valid = std::find(whole.begin(), whole.end(), size) != whole.end();
@@ -138,7 +140,7 @@ TEST(random_bytes_as_a_batch_never_crash_and_never_break_the_tree) {
   EXPECT_EQ(db.Check(), "");
 }
 
-// ---- range deletes ---------------------------------------------------------------------------------------------------
+// ---- range deletes -------------------------------------------------------------------------------------------------
 
 TEST(a_range_delete_honours_all_bounds_in_every_shape) {
   for (const uint32_t partitions : {1u, 3u, 16u}) {
@@ -149,14 +151,17 @@ TEST(a_range_delete_honours_all_bounds_in_every_shape) {
       Model model;
       BatchBytes fill;
       for (int i = 0; i < 300; ++i) {
-        const std::string key = "k" + std::string(1, static_cast<char>('a' + random() % 26)) + std::to_string(random() % 100);
+        const std::string key =
+            "k" + std::string(1, static_cast<char>('a' + random() % 26)) + std::to_string(random() % 100);
         model[key] = std::string(random() % 200, 'v');
         fill.Put(key, model[key]);
       }
       fill.Put("", "empty key");
       model[""] = "empty key";
       ASSERT_EQ(db.Write(fill), ZKDB_OK);
-      const auto bound = [&] { return round % 5 == 0 ? std::string() : "k" + std::string(1, static_cast<char>('a' + random() % 26)); };
+      const auto bound = [&] {
+        return round % 5 == 0 ? std::string() : "k" + std::string(1, static_cast<char>('a' + random() % 26));
+      };
       std::string lo = bound();
       std::string hi = bound();
       if (lo > hi && round % 3 != 0) std::swap(lo, hi);
@@ -188,7 +193,7 @@ TEST(range_deletes_that_would_fill_the_log_of_many_partitions_are_refused) {
   EXPECT_EQ(db.Put("a", "1"), ZKDB_OK);
 }
 
-// ---- isolated partitions ---------------------------------------------------------------------------------------------
+// ---- isolated partitions -------------------------------------------------------------------------------------------
 
 TEST(a_batch_over_isolated_partitions_needs_the_callers_leave) {
   TestDb db;
@@ -201,8 +206,10 @@ TEST(a_batch_over_isolated_partitions_needs_the_callers_leave) {
   EXPECT_EQ(db.Write(BatchBytes().Put("ba", "1").Put("bb", "2")), ZKDB_OK);
   EXPECT_EQ(db.Write(BatchBytes().Add(ZKDB_OP_DELETE_RANGE, "")), ZKDB_CROSS_PARTITION);
   // Each partition's conditions decide for its own part; the first that failed is named.
-  const BatchBytes mixed =
-      BatchBytes().Add(ZKDB_OP_PUT_IF_PRESENT, "zz", "4").Add(ZKDB_OP_PUT_IF_PRESENT, "al", "5").Add(ZKDB_OP_PUT_IF_PRESENT, "yb", "6");
+  const BatchBytes mixed = BatchBytes()
+                               .Add(ZKDB_OP_PUT_IF_PRESENT, "zz", "4")
+                               .Add(ZKDB_OP_PUT_IF_PRESENT, "al", "5")
+                               .Add(ZKDB_OP_PUT_IF_PRESENT, "yb", "6");
   ASSERT_EQ(db.Write(mixed, ZKDB_DURABILITY_COMMIT, ZKDB_WRITE_NON_ATOMIC), ZKDB_OK);
   EXPECT_EQ(db.result.failed_index, 0);
   EXPECT_EQ(db.Get("al").value_or(""), "5");

@@ -1,5 +1,5 @@
-// Threads at once through zkdb.h and, for a close under way, the engine. The names hold `concurrent`: the ThreadSanitizer
-// stage picks them by it.
+// Threads at once through zkdb.h and, for a close under way, the engine. The names hold `concurrent`: the stage of
+// ThreadSanitizer picks them by it.
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -42,7 +42,8 @@ void Writer(zkdb_db* db, uint32_t writer, zkdb_durability durability, const std:
     BatchBytes batch;
     for (uint32_t i = 0; i < kCounters; ++i) batch.Put(CounterKey(writer, i), std::to_string(n));
     for (uint64_t i = 0; i < 20; ++i) {
-      const std::string key = "r" + std::string(1, static_cast<char>('a' + (n + i) % 26)) + std::to_string(writer) + "-" + std::to_string(n * i % 300);
+      const std::string key = "r" + std::string(1, static_cast<char>('a' + (n + i) % 26)) + std::to_string(writer) +
+                              "-" + std::to_string(n * i % 300);
       n % 3 == 0 ? batch.Delete(key) : batch.Put(key, std::string(50 + n % 400, 'r'));
     }
     zkdb_write_result result{};
@@ -134,15 +135,22 @@ TEST(concurrent_readers_writers_scans_and_checkpoints_keep_one_cut) {
   for (const uint32_t partitions : {3u, 16u}) {
     TestDb db;
     const std::string path = MakeShape(TempDirectory(), partitions);
-    ASSERT_EQ(db.Open(path, {{"MinCheckpointSize", "128K"}, {"LogFileSize", "128K"}, {"SegmentSize", "64K"}, {"SyncInterval", "3"}}), ZKDB_OK);
+    ASSERT_EQ(
+        db.Open(
+            path,
+            {{"MinCheckpointSize", "128K"}, {"LogFileSize", "128K"}, {"SegmentSize", "64K"}, {"SyncInterval", "3"}}),
+        ZKDB_OK);
     zkdb_db* handle = db.get();
-    RunFor(EnvNumber("ZKDB_CONCURRENT_MS", 1200),
-           {[=](const auto& stop) { Writer(handle, 0, ZKDB_DURABILITY_NONE, stop); },
-            [=](const auto& stop) { Writer(handle, 1, ZKDB_DURABILITY_INTERVAL, stop); },
-            [=](const auto& stop) { Writer(handle, 2, ZKDB_DURABILITY_COMMIT, stop); },
-            [=](const auto& stop) { Transactor(handle, 3, stop); }, [=](const auto& stop) { SnapshotReader(handle, 4, stop); },
-            [=](const auto& stop) { LatestReader(handle, 4, stop); }, [=](const auto& stop) { Scanner(handle, 0, stop); },
-            [=](const auto& stop) { Scanner(handle, ZKDB_SCAN_REVERSE, stop); }, [=](const auto& stop) { Maintainer(handle, stop); }});
+    RunFor(
+        EnvNumber("ZKDB_CONCURRENT_MS", 1200),
+        {[=](const auto& stop) { Writer(handle, 0, ZKDB_DURABILITY_NONE, stop); },
+         [=](const auto& stop) { Writer(handle, 1, ZKDB_DURABILITY_INTERVAL, stop); },
+         [=](const auto& stop) { Writer(handle, 2, ZKDB_DURABILITY_COMMIT, stop); },
+         [=](const auto& stop) { Transactor(handle, 3, stop); },
+         [=](const auto& stop) { SnapshotReader(handle, 4, stop); },
+         [=](const auto& stop) { LatestReader(handle, 4, stop); }, [=](const auto& stop) { Scanner(handle, 0, stop); },
+         [=](const auto& stop) { Scanner(handle, ZKDB_SCAN_REVERSE, stop); },
+         [=](const auto& stop) { Maintainer(handle, stop); }});
     EXPECT_EQ(db.Check(), "");
     const Model before = db.All();
     ASSERT_EQ(db.Close(), ZKDB_OK);
@@ -153,7 +161,9 @@ TEST(concurrent_readers_writers_scans_and_checkpoints_keep_one_cut) {
 
 TEST(concurrent_expiry_of_snapshots_never_shows_a_reused_page) {
   TestDb db;
-  ASSERT_EQ(db.Open(MakeShape(TempDirectory(), 3), {{"MinCheckpointSize", "128K"}, {"LogFileSize", "128K"}, {"SnapshotLimit", "16K"}}), ZKDB_OK);
+  ASSERT_EQ(db.Open(MakeShape(TempDirectory(), 3),
+                    {{"MinCheckpointSize", "128K"}, {"LogFileSize", "128K"}, {"SnapshotLimit", "16K"}}),
+            ZKDB_OK);
   zkdb_db* handle = db.get();
   std::atomic<int> expired{0};
   const auto reader = [&](const std::atomic<bool>& stop) {
@@ -188,8 +198,11 @@ TEST(concurrent_commits_share_their_syncs) {
     for (uint32_t t = 0; t < 8; ++t) {
       threads.emplace_back([handle, t] {
         for (int i = 0; i < 60; ++i) {
-          const BatchBytes batch = BatchBytes().Put("k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(t * 1000 + i), "v");
-          EXPECT_EQ(zkdb_write(handle, batch.bytes().data(), batch.bytes().size(), ZKDB_DURABILITY_COMMIT, 0, nullptr, nullptr), ZKDB_OK);
+          const BatchBytes batch = BatchBytes().Put(
+              "k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(t * 1000 + i), "v");
+          EXPECT_EQ(zkdb_write(handle, batch.bytes().data(), batch.bytes().size(), ZKDB_DURABILITY_COMMIT, 0, nullptr,
+                               nullptr),
+                    ZKDB_OK);
         }
       });
     }
@@ -214,7 +227,8 @@ TEST(concurrent_calls_during_a_close_end_well) {
     const auto write = [&](const std::atomic<bool>& stop) {
       for (int i = 0; !stop.load(); ++i) {
         WriteResult result;
-        const BatchBytes batch = BatchBytes().Put("k" + std::string(1, static_cast<char>('a' + i % 26)), std::string(200, 'v'));
+        const BatchBytes batch =
+            BatchBytes().Put("k" + std::string(1, static_cast<char>('a' + i % 26)), std::string(200, 'v'));
         EXPECT(fine(engine->Write(batch.bytes(), ZKDB_DURABILITY_INTERVAL, false, &result)));
       }
     };

@@ -16,7 +16,9 @@ std::string CounterKey(uint32_t i) { return "k" + std::string(1, static_cast<cha
 BatchBytes BatchOf(uint64_t n) {
   BatchBytes batch;
   for (uint32_t i = 0; i < kKeysPerBatch; ++i) batch.Put(CounterKey(i), std::to_string(n));
-  const auto made = [](uint64_t m) { return "k" + std::string(1, static_cast<char>('a' + m % 26)) + "-made-" + std::to_string(m % 97); };
+  const auto made = [](uint64_t m) {
+    return "k" + std::string(1, static_cast<char>('a' + m % 26)) + "-made-" + std::to_string(m % 97);
+  };
   batch.Put(made(n), std::string(n % 10 == 0 ? 30000 : 150 + n % 300, static_cast<char>('a' + n % 26)));
   if (n >= 8) batch.Delete(made(n - 8));
   return batch;
@@ -29,7 +31,9 @@ Model StateAfter(uint64_t n) {
   for (uint64_t m = from; m <= n; ++m) {
     const std::string made = "k" + std::string(1, static_cast<char>('a' + m % 26)) + "-made-" + std::to_string(m % 97);
     model[made] = std::string(m % 10 == 0 ? 30000 : 150 + m % 300, static_cast<char>('a' + m % 26));
-    if (m >= 8) model.erase("k" + std::string(1, static_cast<char>('a' + (m - 8) % 26)) + "-made-" + std::to_string((m - 8) % 97));
+    if (m >= 8)
+      model.erase("k" + std::string(1, static_cast<char>('a' + (m - 8) % 26)) + "-made-" +
+                  std::to_string((m - 8) % 97));
   }
   return model;
 }
@@ -41,7 +45,11 @@ struct CrashShape {
 };
 
 OptionList CrashOptions(const char* durability) {
-  return {{"Durability", durability}, {"MinCheckpointSize", "64K"}, {"LogFileSize", "64K"}, {"SegmentSize", "64K"}, {"SyncInterval", "5"}};
+  return {{"Durability", durability},
+          {"MinCheckpointSize", "64K"},
+          {"LogFileSize", "64K"},
+          {"SegmentSize", "64K"},
+          {"SyncInterval", "5"}};
 }
 
 uint64_t Counter(TestDb* db, uint32_t i) {
@@ -49,7 +57,7 @@ uint64_t Counter(TestDb* db, uint32_t i) {
   return value ? std::strtoull(value->c_str(), nullptr, 10) : 0;
 }
 
-// Runs until it is killed: opens, goes on after the counter that it finds, and writes each number that was acknowledged.
+// Runs until it is killed: opens, goes on after the counter that it finds, writes each number that was acknowledged.
 TEST(child_writes_until_it_is_killed) {
   const char* path = std::getenv("ZKDB_CHILD_PATH");
   const char* durability = std::getenv("ZKDB_CHILD_DURABILITY");
@@ -74,7 +82,8 @@ TEST(child_writes_until_it_is_killed) {
 // Lets a child run for `ms` milliseconds after its open began and kills it. Returns the last acknowledged number.
 uint64_t RunAndKill(const std::string& path, const char* durability, uint64_t ms, uint64_t acknowledged) {
   int output = -1;
-  const std::vector<std::string> arguments = {"ZKDB_CHILD_PATH=" + path, "ZKDB_CHILD_DURABILITY=" + std::string(durability)};
+  const std::vector<std::string> arguments = {"ZKDB_CHILD_PATH=" + path,
+                                              "ZKDB_CHILD_DURABILITY=" + std::string(durability)};
   const pid_t pid = SpawnTest("child_writes_until_it_is_killed", arguments, &output);
   pollfd ready = {output, POLLIN, 0};
   // From the first acknowledgement on; a short time is one that ends in the recovery.

@@ -18,7 +18,8 @@ bool IsYes(const char* value) {
 
 Status CheckKey(size_t size) {
   if (size <= ZKDB_MAX_KEY_SIZE) return Status::Ok();
-  return {ZKDB_KEY_TOO_LARGE, "the key has " + std::to_string(size) + " bytes; the limit is " + std::to_string(ZKDB_MAX_KEY_SIZE)};
+  return {ZKDB_KEY_TOO_LARGE,
+          "the key has " + std::to_string(size) + " bytes; the limit is " + std::to_string(ZKDB_MAX_KEY_SIZE)};
 }
 
 zkdb_code Closed(zkdb_error* err) { return Report({ZKDB_CLOSED, "the handle is closed"}, err); }
@@ -91,20 +92,22 @@ zkdb_code zkdb_close(zkdb_db* db, zkdb_error* err) {
   return Guarded(err, [&] { return ReportUrgent(zkdb::CloseDatabase(db->engine), err); });
 }
 
-zkdb_code zkdb_get(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, size_t key_size, void* buffer, size_t capacity,
-                   size_t* size, zkdb_error* err) {
+zkdb_code zkdb_get(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, size_t key_size, void* buffer,
+                   size_t capacity, size_t* size, zkdb_error* err) {
   return Guarded(err, [&] {
     if (key_size > ZKDB_MAX_KEY_SIZE) return Report(CheckKey(key_size), err);
     Status status = CheckSnapshot(db, snapshot);
     if (!status.ok()) return Report(status, err);
-    const zkdb_code code = db->engine->Get(snapshot == nullptr ? nullptr : snapshot->snapshot.get(), BytesOf(key, key_size),
-                                           static_cast<uint8_t*>(buffer), capacity, size, &status);
+    const zkdb_code code =
+        db->engine->Get(snapshot == nullptr ? nullptr : snapshot->snapshot.get(), BytesOf(key, key_size),
+                        static_cast<uint8_t*>(buffer), capacity, size, &status);
     return status.ok() ? code : Report(status, err);
   });
 }
 
 zkdb_code zkdb_get_many(zkdb_db* db, zkdb_snapshot* snapshot, const void* keys, const uint32_t* offsets, uint32_t count,
-                        void* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, zkdb_error* err) {
+                        void* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed,
+                        zkdb_error* err) {
   return Guarded(err, [&] {
     *done = 0;
     for (uint32_t i = 0; i < count; ++i) {
@@ -127,7 +130,8 @@ zkdb_code zkdb_write(zkdb_db* db, const void* batch, size_t size, zkdb_durabilit
     zkdb::WriteResult written;
     const bool non_atomic = (write_flags & ZKDB_WRITE_NON_ATOMIC) != 0;
     Status status = CheckDurability(durability);
-    if (write_flags > ZKDB_WRITE_NON_ATOMIC) status = Status::Invalid("unknown write flags: " + std::to_string(write_flags));
+    if (write_flags > ZKDB_WRITE_NON_ATOMIC)
+      status = Status::Invalid("unknown write flags: " + std::to_string(write_flags));
     if (status.ok()) status = db->engine->Write(BytesOf(batch, size), durability, non_atomic, &written);
     CopyResult(written, result);
     return Report(status, err);
@@ -138,7 +142,8 @@ zkdb_code zkdb_sync(zkdb_db* db, zkdb_error* err) {
   return Guarded(err, [&] { return Report(db->engine->Sync(), err); });
 }
 
-// ---- transactions ----------------------------------------------------------------------------------------------------
+// ---- transactions
+// ----------------------------------------------------------------------------------------------------
 
 zkdb_code zkdb_txn_begin(zkdb_db* db, zkdb_txn** out, zkdb_error* err) {
   return Guarded(err, [&] {
@@ -192,7 +197,8 @@ void zkdb_txn_abort(zkdb_txn* txn) {
   delete txn;
 }
 
-// ---- snapshots -------------------------------------------------------------------------------------------------------
+// ---- snapshots
+// -------------------------------------------------------------------------------------------------------
 
 zkdb_code zkdb_snapshot_open(zkdb_db* db, zkdb_snapshot** out, zkdb_error* err) {
   return Guarded(err, [&] {

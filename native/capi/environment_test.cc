@@ -10,7 +10,8 @@ namespace fs = std::filesystem;
 
 Model Numbered(int from, int to, size_t size = 100) {
   Model model;
-  for (int i = from; i < to; ++i) model["k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i)] = std::string(size, 'v');
+  for (int i = from; i < to; ++i)
+    model["k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i)] = std::string(size, 'v');
   return model;
 }
 
@@ -20,7 +21,7 @@ BatchBytes BatchFrom(const Model& model) {
   return batch;
 }
 
-// ---- other processes -------------------------------------------------------------------------------------------------
+// ---- other processes -----------------------------------------------------------------------------------------------
 
 TEST(child_opens_and_reports) {
   const char* path = std::getenv("ZKDB_CHILD_OPEN");
@@ -55,7 +56,7 @@ TEST(a_second_process_is_refused_and_told_who_has_the_database) {
   EXPECT(OpenInChild(path).starts_with("ZKDB_OK"));
 }
 
-// ---- read-only -------------------------------------------------------------------------------------------------------
+// ---- read-only -----------------------------------------------------------------------------------------------------
 
 TEST(a_clean_database_opens_read_only_and_refuses_writes) {
   const std::string path = MakeShape(TempDirectory(), 3);
@@ -90,7 +91,7 @@ TEST(a_database_that_was_not_closed_needs_to_be_opened_for_writing_once) {
   EXPECT(dead.All() == (Model{{"a", "1"}}));
 }
 
-// ---- a small disk ----------------------------------------------------------------------------------------------------
+// ---- a small disk --------------------------------------------------------------------------------------------------
 
 // A file system of its own, where the user may mount one.
 class SmallDisk {
@@ -122,7 +123,10 @@ TEST(a_full_disk_refuses_writes_until_there_is_room) {
     if (!disk.mounted()) return;
     TestDb db;
     const std::string path = MakeShape(disk.path(), 3);
-    ASSERT_EQ(db.Open(path, {{"LogFileSize", "256K"}, {"MinCheckpointSize", "256K"}, {"SegmentSize", "1M"}, {"Durability", durability}}),
+    ASSERT_EQ(db.Open(path, {{"LogFileSize", "256K"},
+                             {"MinCheckpointSize", "256K"},
+                             {"SegmentSize", "1M"},
+                             {"Durability", durability}}),
               ZKDB_OK);
     const std::string ballast = disk.path() + "/ballast";
     WriteText(ballast, std::string(2u << 20, 'b'));

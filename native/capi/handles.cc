@@ -29,7 +29,9 @@ zkdb_code Fill(const Status& status, bool urgent, zkdb_error* err) {
 
 void CopyText(const std::string& text, char* out, size_t capacity) {
   size_t n = std::min(text.size(), capacity - 1);
-  const auto continues = [&](size_t i) { return i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80; };
+  const auto continues = [&](size_t i) {
+    return i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80;
+  };
   while (n > 0 && continues(n)) --n;
   text.copy(out, n);
   out[n] = '\0';
@@ -60,7 +62,8 @@ KeyRange RangeOf(const zkdb_range* range) {
   return out;
 }
 
-void DescribePartition(const DatabaseConfig& config, const Selector& selector, uint32_t index, zkdb_partition_info* out) {
+void DescribePartition(const DatabaseConfig& config, const Selector& selector, uint32_t index,
+                       zkdb_partition_info* out) {
   const PartitionConfig& partition = config.partitions[index];
   *out = zkdb_partition_info{};
   CopyText(partition.name, out->name, sizeof out->name);

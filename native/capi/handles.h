@@ -54,7 +54,8 @@ inline Slice BytesOf(const void* data, size_t size) {
 }
 
 KeyRange RangeOf(const zkdb_range* range);
-void DescribePartition(const DatabaseConfig& config, const Selector& selector, uint32_t index, zkdb_partition_info* out);
+void DescribePartition(const DatabaseConfig& config, const Selector& selector, uint32_t index,
+                       zkdb_partition_info* out);
 
 // Runs `body` and turns running out of memory, or of threads, into a code.
 template <typename Body>

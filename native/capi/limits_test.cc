@@ -33,7 +33,8 @@ TEST(keys_and_values_of_every_size_up_to_the_limits_come_back) {
   uint32_t done = 0;
   uint32_t size = 0;
   size_t needed = 0;
-  EXPECT_EQ(zkdb_get_many(db.get(), nullptr, too_long.data(), offsets, 1, nullptr, 0, &size, &done, &needed, nullptr), ZKDB_KEY_TOO_LARGE);
+  EXPECT_EQ(zkdb_get_many(db.get(), nullptr, too_long.data(), offsets, 1, nullptr, 0, &size, &done, &needed, nullptr),
+            ZKDB_KEY_TOO_LARGE);
   // A bound may be longer than any key.
   RecordList seen;
   const zkdb_range range = RangeFrom("", too_long, ZKDB_RANGE_HAS_HI);
@@ -75,7 +76,7 @@ TEST(a_value_of_1_gib_comes_back_and_a_longer_one_is_refused) {
   EXPECT_EQ(db.WriteBytes(std::string(size_t{ZKDB_MAX_BATCH_SIZE} + 1, '\0')), ZKDB_BATCH_TOO_LARGE);
 }
 
-// ---- descriptors -----------------------------------------------------------------------------------------------------
+// ---- descriptors ---------------------------------------------------------------------------------------------------
 
 // A call that should succeed; says why it did not.
 bool Good(zkdb_code code, const TestDb& db, int line) {
@@ -113,7 +114,8 @@ TEST(child_opens_many_partitions_with_few_descriptors) {
 
 TEST(many_partitions_open_with_few_descriptors) {
   int output = -1;
-  const pid_t pid = SpawnTest("child_opens_many_partitions_with_few_descriptors", {"ZKDB_CHILD_MANY=" + TempDirectory()}, &output);
+  const pid_t pid =
+      SpawnTest("child_opens_many_partitions_with_few_descriptors", {"ZKDB_CHILD_MANY=" + TempDirectory()}, &output);
   const std::string said = ReadAll(output);
   int status = 0;
   waitpid(pid, &status, 0);
@@ -121,12 +123,13 @@ TEST(many_partitions_open_with_few_descriptors) {
   if (WEXITSTATUS(status) != 0) Fail(__FILE__, __LINE__, said);
 }
 
-// ---- old snapshots ---------------------------------------------------------------------------------------------------
+// ---- old snapshots -------------------------------------------------------------------------------------------------
 
 BatchBytes Overwrites(int round, int records) {
   BatchBytes batch;
   for (int i = 0; i < records; ++i) {
-    batch.Put("k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i), std::string(200, static_cast<char>('a' + round % 26)));
+    batch.Put("k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i),
+              std::string(200, static_cast<char>('a' + round % 26)));
   }
   return batch;
 }
@@ -163,7 +166,9 @@ TEST(overwrites_under_short_snapshots_keep_files_and_memory_bounded) {
 TEST(a_snapshot_past_its_limit_expires_and_the_space_comes_back) {
   const std::string directory = TempDirectory();
   TestDb db;
-  ASSERT_EQ(db.Open(MakeShape(directory, 3), {{"SnapshotLimit", "2M"}, {"MinCheckpointSize", "1M"}, {"LogFileSize", "1M"}}), ZKDB_OK);
+  ASSERT_EQ(
+      db.Open(MakeShape(directory, 3), {{"SnapshotLimit", "2M"}, {"MinCheckpointSize", "1M"}, {"LogFileSize", "1M"}}),
+      ZKDB_OK);
   ASSERT_EQ(db.Write(Overwrites(0, 3000)), ZKDB_OK);
   zkdb_snapshot* snapshot = nullptr;
   zkdb_cursor* cursor = nullptr;

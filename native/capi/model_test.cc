@@ -115,7 +115,8 @@ class ModelRun {
     for (uint64_t parts = Below(4); parts > 0; --parts) {
       BatchBytes batch;
       for (uint64_t i = Below(30); i > 0; --i) AddOperation(&batch, &next);
-      Require(zkdb_txn_write(txn, batch.bytes().data(), batch.bytes().size(), nullptr, &db_.error) == ZKDB_OK, "txn write");
+      Require(zkdb_txn_write(txn, batch.bytes().data(), batch.bytes().size(), nullptr, &db_.error) == ZKDB_OK,
+              "txn write");
       RecordList seen;
       if (Below(3) == 0) Require(db_.Scan(&seen, nullptr, 0, nullptr, txn) == ZKDB_OK, "txn scan");
       if (!seen.empty()) Require(Model(seen.begin(), seen.end()) == next, "what the transaction sees");
@@ -193,7 +194,11 @@ class ModelRun {
 };
 
 OptionList Small(const char* page_size, const char* verify) {
-  return {{"PageSize", page_size}, {"SegmentSize", "64K"}, {"LogFileSize", "256K"}, {"MinCheckpointSize", "512K"}, {"VerifyAll", verify}};
+  return {{"PageSize", page_size},
+          {"SegmentSize", "64K"},
+          {"LogFileSize", "256K"},
+          {"MinCheckpointSize", "512K"},
+          {"VerifyAll", verify}};
 }
 
 TEST(one_partition_behaves_like_an_ordered_map) {
@@ -213,7 +218,8 @@ TEST(sixteen_hashed_partitions_behave_like_an_ordered_map) {
 }
 
 TEST(sixteen_hashed_partitions_of_large_pages_behave_like_an_ordered_map) {
-  ModelRun("sixteen_hashed_partitions_of_large_pages_behave_like_an_ordered_map", {16, Small("16384", "No"), 200}).Run();
+  ModelRun("sixteen_hashed_partitions_of_large_pages_behave_like_an_ordered_map", {16, Small("16384", "No"), 200})
+      .Run();
 }
 
 TEST(many_hashed_partitions_behave_like_an_ordered_map) {

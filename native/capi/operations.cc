@@ -12,7 +12,8 @@ namespace {
 
 Status CheckIndex(uint32_t index, uint32_t count) {
   if (index < count) return Status::Ok();
-  return Status::Invalid("there is no partition " + std::to_string(index) + ": the database has " + std::to_string(count));
+  return Status::Invalid("there is no partition " + std::to_string(index) + ": the database has " +
+                         std::to_string(count));
 }
 
 }  // namespace
@@ -35,9 +36,7 @@ uint32_t zkdb_partition_of(const zkdb_db* db, const void* key, size_t key_size) 
 }
 
 zkdb_code zkdb_stats(zkdb_db* db, zkdb_db_stats* out, zkdb_error* err) {
-  return Guarded(err, [&] {
-    return Report(db->engine->Figures(out), err);
-  });
+  return Guarded(err, [&] { return Report(db->engine->Figures(out), err); });
 }
 
 zkdb_code zkdb_stats_partition(zkdb_db* db, uint32_t index, uint32_t stats_flags, zkdb_partition_stats* out,
@@ -60,7 +59,8 @@ zkdb_code zkdb_estimate(zkdb_db* db, uint32_t index, const zkdb_range* range, ui
 
 const char* zkdb_name(const zkdb_db* db) { return db->engine->config().name.c_str(); }
 
-// ---- routing alone ---------------------------------------------------------------------------------------------------
+// ---- routing alone
+// ---------------------------------------------------------------------------------------------------
 
 zkdb_code zkdb_router_open(const char* config_path, zkdb_router** out, zkdb_error* err) {
   return Guarded(err, [&] {
@@ -90,7 +90,8 @@ zkdb_code zkdb_router_describe(const zkdb_router* router, uint32_t index, zkdb_p
 
 void zkdb_router_close(zkdb_router* router) { delete router; }
 
-// ---- operations ------------------------------------------------------------------------------------------------------
+// ---- operations
+// ------------------------------------------------------------------------------------------------------
 
 zkdb_code zkdb_checkpoint(zkdb_db* db, zkdb_error* err) {
   return Guarded(err, [&] { return Report(db->engine->Checkpoint(), err); });

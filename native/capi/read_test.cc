@@ -23,9 +23,17 @@ TEST(an_option_that_is_unknown_or_bad_is_refused_by_name) {
   zkdb_options* options = nullptr;
   ASSERT_EQ(zkdb_options_create(&options), ZKDB_OK);
   zkdb_error error{};
-  for (const auto& [name, value] : std::vector<std::pair<const char*, const char*>>{
-           {"NoSuch", "1"}, {"PageSize", "5000"}, {"PageSize", ""}, {"Partitions", "257"}, {"Partitions", "0"}, {"Partitions", "-1"},
-           {"SegmentSize", "32K"}, {"ReadOnly", "maybe"}, {"Durability", "always"}, {"SyncInterval", "0"}, {"", ""}}) {
+  for (const auto& [name, value] : std::vector<std::pair<const char*, const char*>>{{"NoSuch", "1"},
+                                                                                    {"PageSize", "5000"},
+                                                                                    {"PageSize", ""},
+                                                                                    {"Partitions", "257"},
+                                                                                    {"Partitions", "0"},
+                                                                                    {"Partitions", "-1"},
+                                                                                    {"SegmentSize", "32K"},
+                                                                                    {"ReadOnly", "maybe"},
+                                                                                    {"Durability", "always"},
+                                                                                    {"SyncInterval", "0"},
+                                                                                    {"", ""}}) {
     EXPECT_EQ(zkdb_options_set(options, name, value, &error), ZKDB_CONFIG);
     EXPECT(std::string(error.message).find(name) != std::string::npos);
   }
@@ -67,7 +75,8 @@ TEST(get_tells_the_size_that_a_value_needs) {
   EXPECT_EQ(size, 0u);
   EXPECT_EQ(zkdb_get(db.get(), nullptr, nullptr, 0, buffer, sizeof buffer, &size, &db.error), ZKDB_NOT_FOUND);
   const std::string long_key(65536, 'k');
-  EXPECT_EQ(zkdb_get(db.get(), nullptr, long_key.data(), long_key.size(), buffer, sizeof buffer, &size, nullptr), ZKDB_KEY_TOO_LARGE);
+  EXPECT_EQ(zkdb_get(db.get(), nullptr, long_key.data(), long_key.size(), buffer, sizeof buffer, &size, nullptr),
+            ZKDB_KEY_TOO_LARGE);
 }
 
 TEST(get_many_resumes_where_the_buffer_was_full) {
@@ -89,8 +98,8 @@ TEST(get_many_resumes_where_the_buffer_was_full) {
     while (at < 300) {
       uint32_t done = 0;
       size_t needed = 0;
-      const zkdb_code code = zkdb_get_many(db.get(), nullptr, keys.data(), &offsets[at], 300 - at, buffer.data(), buffer.size(),
-                                           sizes.data(), &done, &needed, &db.error);
+      const zkdb_code code = zkdb_get_many(db.get(), nullptr, keys.data(), &offsets[at], 300 - at, buffer.data(),
+                                           buffer.size(), sizes.data(), &done, &needed, &db.error);
       ASSERT(code == ZKDB_OK || code == ZKDB_BUFFER_TOO_SMALL);
       size_t from = 0;
       for (uint32_t i = 0; i < done; ++i) {
@@ -109,7 +118,8 @@ TEST(get_many_resumes_where_the_buffer_was_full) {
   const uint32_t backward[] = {4, 2};
   uint32_t done = 0;
   size_t needed = 0;
-  EXPECT_EQ(zkdb_get_many(db.get(), nullptr, "abcd", backward, 1, nullptr, 0, nullptr, &done, &needed, nullptr), ZKDB_INVALID);
+  EXPECT_EQ(zkdb_get_many(db.get(), nullptr, "abcd", backward, 1, nullptr, 0, nullptr, &done, &needed, nullptr),
+            ZKDB_INVALID);
   const uint32_t none[] = {0};
   EXPECT_EQ(zkdb_get_many(db.get(), nullptr, nullptr, none, 0, nullptr, 0, nullptr, &done, &needed, nullptr), ZKDB_OK);
 }
@@ -217,7 +227,8 @@ TEST(figures_descriptions_and_estimates_of_each_partition_are_right) {
   ASSERT_EQ(zkdb_router_open(path.c_str(), &router, nullptr), ZKDB_OK);
   EXPECT_EQ(zkdb_router_partition_count(router), 3u);
   for (int i = 0; i < 50; ++i) {
-    EXPECT_EQ(zkdb_router_partition_of(router, Key(i).data(), Key(i).size()), zkdb_partition_of(db.get(), Key(i).data(), Key(i).size()));
+    EXPECT_EQ(zkdb_router_partition_of(router, Key(i).data(), Key(i).size()),
+              zkdb_partition_of(db.get(), Key(i).data(), Key(i).size()));
   }
   EXPECT_EQ(zkdb_router_describe(router, 7, &info, nullptr), ZKDB_INVALID);
   zkdb_router_close(router);

@@ -132,8 +132,8 @@ class TestDb {
     return value;
   }
 
-  zkdb_code Scan(RecordList* out, const zkdb_range* range = nullptr, uint32_t flags = 0, zkdb_snapshot* snapshot = nullptr,
-                 zkdb_txn* txn = nullptr, size_t capacity = 1u << 16) {
+  zkdb_code Scan(RecordList* out, const zkdb_range* range = nullptr, uint32_t flags = 0,
+                 zkdb_snapshot* snapshot = nullptr, zkdb_txn* txn = nullptr, size_t capacity = 1u << 16) {
     zkdb_cursor* cursor = nullptr;
     zkdb_code opened = zkdb_cursor_open(db_, snapshot, txn, range, flags, &cursor, &error);
     if (opened != ZKDB_OK) return opened;
@@ -186,11 +186,13 @@ inline void WriteText(const std::string& path, const std::string& text) {
 
 // The shapes that the tests run in. Returns the path to open.
 inline std::string MakeShape(const std::string& directory, uint32_t partitions, bool isolated = false) {
-  const std::string main = "[main]\nDatabase = test\nIsolated_Partitions = " + std::string(isolated ? "Yes" : "No") + "\n";
+  const std::string main =
+      "[main]\nDatabase = test\nIsolated_Partitions = " + std::string(isolated ? "Yes" : "No") + "\n";
   std::string text = main;
   if (partitions == 3) {
-    text += "Partitions = low; mid; high\n[low]\nMaxLimit = k\nLimitStartPos = 1\n[mid]\nMinLimit = l\nMaxLimit = p\n"
-            "LimitStartPos = 1\n[high]\nMinLimit = q\nLimitStartPos = 1\n";
+    text +=
+        "Partitions = low; mid; high\n[low]\nMaxLimit = k\nLimitStartPos = 1\n[mid]\nMinLimit = l\nMaxLimit = p\n"
+        "LimitStartPos = 1\n[high]\nMinLimit = q\nLimitStartPos = 1\n";
   } else {
     std::string names;
     std::string sections;

@@ -102,7 +102,8 @@ TEST(a_scan_inside_a_transaction_goes_on_behind_its_last_key_after_a_write) {
   for (const uint32_t flags : {0u, uint32_t{ZKDB_SCAN_REVERSE}, uint32_t{ZKDB_SCAN_NO_KEYS}}) {
     OpenDb db;
     BatchBytes batch;
-    for (int i = 100; i < 400; ++i) batch.Put("k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i), std::to_string(i));
+    for (int i = 100; i < 400; ++i)
+      batch.Put("k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i), std::to_string(i));
     ASSERT_EQ(db.Write(batch), ZKDB_OK);
     Model model = db.All();
     zkdb_txn* txn = db.Begin();
@@ -155,7 +156,9 @@ TEST(another_threads_write_waits_for_the_transaction_while_concurrent_reads_go_o
   std::thread writer([&] {
     zkdb_write_result result{};
     const BatchBytes batch = BatchBytes().PutIfValue("aa", "2", "3");
-    EXPECT_EQ(zkdb_write(db.get(), batch.bytes().data(), batch.bytes().size(), ZKDB_DURABILITY_NONE, 0, &result, nullptr), ZKDB_OK);
+    EXPECT_EQ(
+        zkdb_write(db.get(), batch.bytes().data(), batch.bytes().size(), ZKDB_DURABILITY_NONE, 0, &result, nullptr),
+        ZKDB_OK);
     EXPECT_EQ(result.failed_index, -1);
     written = true;
   });
@@ -202,12 +205,13 @@ TEST(a_cursor_of_an_ended_transaction_is_closed) {
   zkdb_cursor_close(cursor);
 }
 
-// ---- snapshots and closed handles ------------------------------------------------------------------------------------
+// ---- snapshots and closed handles ----------------------------------------------------------------------------------
 
 TEST(a_snapshot_keeps_its_cut_over_writes_checkpoints_and_compaction) {
   OpenDb db(3, {{"MinCheckpointSize", "64K"}});
   BatchBytes batch;
-  for (int i = 0; i < 2000; ++i) batch.Put("k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i), std::to_string(i));
+  for (int i = 0; i < 2000; ++i)
+    batch.Put("k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i), std::to_string(i));
   ASSERT_EQ(db.Write(batch), ZKDB_OK);
   const Model before = db.All();
   zkdb_snapshot* snapshot = nullptr;
@@ -215,7 +219,8 @@ TEST(a_snapshot_keeps_its_cut_over_writes_checkpoints_and_compaction) {
   EXPECT_EQ(zkdb_snapshot_sequence(snapshot), 1u);
   for (int round = 0; round < 6; ++round) {
     BatchBytes change;
-    for (int i = round; i < 2000; i += 3) change.Put("k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i), "changed");
+    for (int i = round; i < 2000; i += 3)
+      change.Put("k" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i), "changed");
     ASSERT_EQ(db.Write(change.Add(ZKDB_OP_DELETE_RANGE, "kc", "kf", ZKDB_RANGE_HAS_HI)), ZKDB_OK);
     if (round % 2 == 0) EXPECT_EQ(zkdb_checkpoint(db.get(), nullptr), ZKDB_OK);
     if (round == 3) EXPECT_EQ(zkdb_compact(db.get(), nullptr, nullptr, nullptr), ZKDB_OK);

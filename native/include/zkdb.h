@@ -64,11 +64,11 @@ typedef enum zkdb_code {
   ZKDB_IO = 40,              /* a system call failed */
   ZKDB_NO_SPACE = 41,        /* the disk is full; reads go on, writes work again once there is room */
   ZKDB_NO_MEMORY = 42,
-  ZKDB_FAILED = 43,          /* an earlier write or sync failed: writes are refused until the database is reopened */
+  ZKDB_FAILED = 43,           /* an earlier write or sync failed: writes are refused until the database is reopened */
   ZKDB_SNAPSHOT_EXPIRED = 50, /* the snapshot passed SnapshotLimit */
-  ZKDB_CROSS_PARTITION = 51, /* a batch spans isolated partitions and the caller did not allow it to be non-atomic */
-  ZKDB_REMOTE = 52,          /* not available on a remote partition */
-  ZKDB_ABORTED = 53          /* a progress callback asked to stop */
+  ZKDB_CROSS_PARTITION = 51,  /* a batch spans isolated partitions and the caller did not allow it to be non-atomic */
+  ZKDB_REMOTE = 52,           /* not available on a remote partition */
+  ZKDB_ABORTED = 53           /* a progress callback asked to stop */
 } zkdb_code;
 
 typedef struct zkdb_error {
@@ -103,12 +103,13 @@ ZKDB_EXPORT void zkdb_options_destroy(zkdb_options *options);
 
 /*
  * Sets one option by name. Names of the `[main]` section of a configuration file work here and override the file:
- * PageSize (bytes, power of two 4096..65536, at creation), SegmentSize (bytes, power of two, 64 KiB..2 GiB, at creation),
- * LogFileSize, MinCheckpointSize (bytes of log or changed pages), MinCheckpointTime (seconds), CheckPoints (Yes/No),
- * Durability (commit|interval|none), SyncInterval (ms), SnapshotLimit (bytes pinned by an old snapshot, 0 = none),
+ * PageSize (bytes, power of two 4096..65536, at creation), SegmentSize (bytes, power of two, 64 KiB..2 GiB, at
+ * creation), LogFileSize, MinCheckpointSize (bytes of log or changed pages), MinCheckpointTime (seconds),
+ * CheckPoints (Yes/No), Durability (commit|interval|none), SyncInterval (ms),
+ * SnapshotLimit (bytes pinned by an old snapshot, 0 = none),
  * VerifyAll (Yes: check the whole tree at each commit; for tests).
- * And for open itself: Partitions (a count, 1..256, for a directory that is new), CreateIfMissing (Yes/No, default Yes),
- * ErrorIfExists (Yes/No, default No), ReadOnly (Yes/No).
+ * And for open itself: Partitions (a count, 1..256, for a directory that is new), CreateIfMissing (Yes/No, default
+ * Yes), ErrorIfExists (Yes/No, default No), ReadOnly (Yes/No).
  * A size may end in K, M or G. An unknown name or a bad value is ZKDB_CONFIG and names both.
  */
 ZKDB_EXPORT zkdb_code zkdb_options_set(zkdb_options *options, const char *name, const char *value, zkdb_error *err);
@@ -133,10 +134,10 @@ ZKDB_EXPORT zkdb_code zkdb_get(zkdb_db *db, zkdb_snapshot *snapshot, const void 
                                size_t capacity, size_t *size, zkdb_error *err);
 
 /*
- * Looks up `count` keys with interleaved descents. Key i is keys[offsets[i] .. offsets[i + 1]).
+ * Looks up `count` keys with interleaved descents, all in the same state. Key i is keys[offsets[i] .. offsets[i + 1]).
  * Values are appended to `buffer`; sizes[i] is the size of value i, or UINT32_MAX when the key is not there.
  * *done is how many keys were answered: less than count only with ZKDB_BUFFER_TOO_SMALL, and then *needed is the size
- * of the next value; call again with the rest.
+ * of the next value; call again with the rest (and with a snapshot, where the answers must be of one state).
  */
 ZKDB_EXPORT zkdb_code zkdb_get_many(zkdb_db *db, zkdb_snapshot *snapshot, const void *keys, const uint32_t *offsets,
                                     uint32_t count, void *buffer, size_t capacity, uint32_t *sizes, uint32_t *done,
@@ -154,7 +155,8 @@ ZKDB_EXPORT zkdb_code zkdb_get_many(zkdb_db *db, zkdb_snapshot *snapshot, const 
  *   4       4     value size v
  *   8       k     key (DELETE_RANGE: the lower bound; empty = from the start)
  *   8+k     v     value (DELETE_RANGE: the upper bound, used with ZKDB_RANGE_HAS_HI; PUT_IF_VALUE: u32 size of the
- *                 expected value, the expected value, the new value; DELETE_IF_VALUE: the expected value; other deletes: empty)
+ *                 expected value, the expected value, the new value; DELETE_IF_VALUE: the expected value; other
+ *                 deletes: empty)
  */
 typedef enum zkdb_op {
   ZKDB_OP_PUT = 1,
@@ -178,9 +180,9 @@ typedef enum zkdb_write_flag {
 } zkdb_write_flag;
 
 typedef struct zkdb_write_result {
-  uint64_t sequence;     /* the commit's number; 0 when nothing was written */
-  uint64_t existed;      /* how many operations found their key present (ranges: records deleted) */
-  int64_t failed_index;  /* the first operation whose condition failed (then nothing was written), or -1 */
+  uint64_t sequence;    /* the commit's number; 0 when nothing was written */
+  uint64_t existed;     /* how many operations found their key present (ranges: records deleted) */
+  int64_t failed_index; /* the first operation whose condition failed (then nothing was written), or -1 */
 } zkdb_write_result;
 
 /*
@@ -260,37 +262,37 @@ typedef struct zkdb_partition_info {
 
 typedef struct zkdb_partition_stats {
   uint64_t records;
-  uint32_t depth;             /* levels of the tree, 0 when empty */
+  uint32_t depth; /* levels of the tree, 0 when empty */
   uint32_t segments;
-  uint64_t page_size;         /* bytes */
-  uint64_t pages_allocated;   /* file length in pages */
-  uint64_t pages_free;        /* of these, holding nothing */
-  uint64_t leaf_pages;        /* the five below are filled by zkdb_stats with ZKDB_STATS_FULL, else 0 */
+  uint64_t page_size;       /* bytes */
+  uint64_t pages_allocated; /* file length in pages */
+  uint64_t pages_free;      /* of these, holding nothing */
+  uint64_t leaf_pages;      /* the five below are filled by zkdb_stats with ZKDB_STATS_FULL, else 0 */
   uint64_t branch_pages;
   uint64_t overflow_pages;
-  uint64_t leaf_bytes_used;   /* of leaf_pages * page_size */
+  uint64_t leaf_bytes_used; /* of leaf_pages * page_size */
   uint64_t branch_bytes_used;
-  uint64_t dirty_pages;       /* changed since the last checkpoint */
-  uint64_t last_sequence;     /* last commit that changed it */
+  uint64_t dirty_pages;   /* changed since the last checkpoint */
+  uint64_t last_sequence; /* last commit that changed it */
   uint64_t checkpoint_sequence;
 } zkdb_partition_stats;
 
 typedef struct zkdb_db_stats {
   uint32_t partitions;
-  uint64_t sequence;              /* last published commit */
-  uint64_t durable_sequence;      /* last commit known to be on stable storage */
-  uint64_t log_bytes;             /* log written since the oldest checkpoint */
+  uint64_t sequence;         /* last published commit */
+  uint64_t durable_sequence; /* last commit known to be on stable storage */
+  uint64_t log_bytes;        /* log written since the oldest checkpoint */
   uint64_t log_files;
-  uint64_t log_syncs;             /* since open */
-  uint64_t commits;               /* since open */
-  uint64_t checkpoints;           /* since open */
+  uint64_t log_syncs;   /* since open */
+  uint64_t commits;     /* since open */
+  uint64_t checkpoints; /* since open */
   uint64_t snapshots_open;
   uint64_t oldest_snapshot_age_ms;
-  uint64_t pinned_bytes;          /* pages kept only for snapshots */
-  uint64_t memory_bytes;          /* page frames, log buffers and tables; not the file maps */
-  uint64_t recovered_records;     /* log records replayed at open */
+  uint64_t pinned_bytes;      /* pages kept only for snapshots */
+  uint64_t memory_bytes;      /* page frames, log buffers and tables; not the file maps */
+  uint64_t recovered_records; /* log records replayed at open */
   uint64_t recovered_bytes;
-  int failed;                     /* 1: writes are refused until reopened */
+  int failed; /* 1: writes are refused until reopened */
 } zkdb_db_stats;
 
 typedef enum zkdb_stats_flag { ZKDB_STATS_FULL = 1 /* walk the tree for page counts and fill */ } zkdb_stats_flag;
@@ -299,8 +301,8 @@ ZKDB_EXPORT uint32_t zkdb_partition_count(const zkdb_db *db);
 ZKDB_EXPORT zkdb_code zkdb_partition_describe(zkdb_db *db, uint32_t index, zkdb_partition_info *out, zkdb_error *err);
 ZKDB_EXPORT uint32_t zkdb_partition_of(const zkdb_db *db, const void *key, size_t key_size);
 ZKDB_EXPORT zkdb_code zkdb_stats(zkdb_db *db, zkdb_db_stats *out, zkdb_error *err);
-ZKDB_EXPORT zkdb_code zkdb_stats_partition(zkdb_db *db, uint32_t index, uint32_t stats_flags,
-                                           zkdb_partition_stats *out, zkdb_error *err);
+ZKDB_EXPORT zkdb_code zkdb_stats_partition(zkdb_db *db, uint32_t index, uint32_t stats_flags, zkdb_partition_stats *out,
+                                           zkdb_error *err);
 /* Estimated records of `range` in one partition, from the shape of the tree: a few page reads. */
 ZKDB_EXPORT zkdb_code zkdb_estimate(zkdb_db *db, uint32_t index, const zkdb_range *range, uint64_t *records,
                                     zkdb_error *err);

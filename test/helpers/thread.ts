@@ -1,5 +1,5 @@
 /**
- * The threads of workers.test.ts: what each does is said by its `workerData`. It posts `'ready'` when it is at work and,
+ * The threads of workers.test.ts: what each does is said by its `workerData`. It posts `'ready'` when it works and,
  * when it is told to stop, what it did.
  */
 import { parentPort, workerData } from 'node:worker_threads'

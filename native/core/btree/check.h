@@ -1,8 +1,8 @@
-// Checks of one whole version of a partition: pages, key order, bounds, references, free space. And the walk that counts
-// pages and fill for the statistics.
+// Checks of one whole version of a partition: pages, key order, bounds, references, free space. And the walk that
+// counts pages and fill for the statistics.
 //
-// Thread-safety: SpaceCheck::kNone and MeasureTree inside an EpochGuard on a pinned version, or by the writer; the other
-// space checks under the partition's writer lock, since they read the free space.
+// Thread-safety: SpaceCheck::kNone and MeasureTree inside an EpochGuard on a pinned version, or by the writer; the
+// other space checks under the partition's writer lock, since they read the free space.
 //
 // Invariants:
 //  1. Damage is a finding, never a failure: the walk goes on with what is still readable.

@@ -1,7 +1,7 @@
 // A cursor over one version of a partition's tree, forward and backward.
 //
-// Thread-safety: one thread at a time, inside an EpochGuard for each stretch of use. Between two stretches (two calls into
-// the core) the version stays pinned by its snapshot, but frames may have become file pages: Resume() first.
+// Thread-safety: one thread at a time, inside an EpochGuard for each stretch of use. Between two stretches (two calls
+// into the core) the version stays pinned by its snapshot, but frames may have become file pages: Resume() first.
 //
 // Invariants:
 //  1. The version's pages never change while its snapshot is open; only their addresses may, between stretches.

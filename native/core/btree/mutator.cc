@@ -5,7 +5,8 @@
 
 namespace zkdb {
 
-// ---- the path --------------------------------------------------------------------------------------------------------
+// ---- the path
+// --------------------------------------------------------------------------------------------------------
 
 Status Mutator::Descend(Slice key, Position* leaf_position) {
   path_valid_ = false;
@@ -86,7 +87,8 @@ Status Mutator::MakePathWritable() {
   return Status::Ok();
 }
 
-// ---- entries ---------------------------------------------------------------------------------------------------------
+// ---- entries
+// ---------------------------------------------------------------------------------------------------------
 
 // Sets the entry's in-page key; what does not fit goes to overflow pages and *key_rest to their reference.
 Status Mutator::MakeKey(Slice key, Entry* out, Slice* key_rest) {
@@ -135,7 +137,8 @@ Status Mutator::ReleaseCell(PageView page, uint32_t index) {
   return PageView::ValueOverflows(s) ? FreeOverflow(space_, page.value_overflow(s)) : Status::Ok();
 }
 
-// ---- single records --------------------------------------------------------------------------------------------------
+// ---- single records
+// --------------------------------------------------------------------------------------------------
 
 Status Mutator::FirstRecord(Slice key, Slice value) {
   Entry entry;

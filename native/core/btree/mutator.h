@@ -1,9 +1,9 @@
 // Changing a tree copy-on-write: the one writer of a partition applies a transaction's operations here.
 //
 // A page is copied once per transaction, on its first change (its stamp tells), then changed in place. A leaf that
-// overflows shares its entries with its two neighbours before a page is added (window restructuring), which keeps randomly
-// filled leaves about 86 % full (Yao, "On Random 2-3 Trees", 1978, for the analysis of k-to-(k+1) splits); an overflow at the
-// tree's right edge starts a new page, which keeps ascending loads at 100 %.
+// overflows shares its entries with its two neighbours before a page is added (window restructuring), which keeps
+// randomly filled leaves about 86 % full (Yao, "On Random 2-3 Trees", 1978, for the analysis of k-to-(k+1) splits); an
+// overflow at the tree's right edge starts a new page, which keeps ascending loads at 100 %.
 //
 // Thread-safety: one thread, holding the partition's writer lock.
 //

@@ -4,7 +4,8 @@
 //
 // Searching looks at the heads in the slots; a cell is read only where heads are equal. Source of the layout: Mueller
 // and Leis, "B-Trees Are Back: Engineering Fast and Pageable Node Layouts", 2025 (slotted pages with heads and prefix
-// truncation; here the prefix is that of the keys in the page, not of fences, and the head is not repeated in the cell).
+// truncation; here the prefix is that of the keys in the page, not of fences, and the head is not repeated in the
+// cell).
 //
 // Thread-safety: a page that others can see is never changed; PageEditor works on a transaction's own frame.
 //

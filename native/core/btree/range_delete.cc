@@ -1,6 +1,6 @@
-// Range delete: subtrees that lie wholly inside the range are cut off and their pages freed without looking at records one
-// by one; only the pages on the two edge paths are edited. Edge pages may stay sparse: later deletes and inserts near them
-// merge them (restructure.cc).
+// Range delete: subtrees that lie wholly inside the range are cut off and their pages freed without looking at records
+// one by one; only the pages on the two edge paths are edited. Edge pages may stay sparse: later deletes and inserts
+// near them merge them (restructure.cc).
 #include <algorithm>
 
 #include "core/btree/mutator.h"

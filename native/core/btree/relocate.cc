@@ -1,6 +1,6 @@
-// Moving pages away from the end of the files: each tree page at or above a limit is copied to a lower free page, and the
-// branches above it with it, so that the end can be cut off without rewriting the tree. Overflow pages stay where they
-// are.
+// Moving pages away from the end of the files: each tree page at or above a limit is copied to a lower free page, and
+// the branches above it with it, so that the end can be cut off without rewriting the tree. Overflow pages stay where
+// they are.
 #include "core/btree/mutator.h"
 
 namespace zkdb {

@@ -1,5 +1,5 @@
-// Windows: a page that overflows or runs nearly empty is laid out anew together with its neighbours. The algorithm is that
-// of mutator.h; this file gathers the entries, chooses how many pages they need, builds them and mends the parent.
+// Windows: a page that overflows or runs nearly empty is laid out anew together with its neighbours. The algorithm is
+// that of mutator.h; this file gathers the entries, chooses how many pages they need, builds them and mends the parent.
 #include <algorithm>
 
 #include "core/base/assert.h"
@@ -154,7 +154,8 @@ Status Mutator::GatherEntries(uint32_t level, uint32_t from, uint32_t to, const 
   return Status::Ok();
 }
 
-// ---- choosing the pages ----------------------------------------------------------------------------------------------
+// ---- choosing the pages
+// ----------------------------------------------------------------------------------------------
 
 bool Mutator::CutEvenly(const Layout& layout, size_t pages, uint32_t capacity, std::vector<size_t>* ends) const {
   uint64_t total = 0;
@@ -194,7 +195,8 @@ Mutator::Layout Mutator::LayOut(uint32_t level, const Window& window) const {
   return layout;
 }
 
-// ---- building --------------------------------------------------------------------------------------------------------
+// ---- building
+// --------------------------------------------------------------------------------------------------------
 
 Status Mutator::BuildPage(uint32_t level, Entry* entries, size_t count, uint32_t window_prefix, PageRef* ref) {
   if (level > 0) {

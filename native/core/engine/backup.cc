@@ -13,7 +13,8 @@ constexpr size_t kChunk = 1u << 20;  // bytes of records read and written at a t
 
 // The configuration without its places: every directory of the copy lies in the folder of its file.
 std::string WithoutDirectories(const std::string& text) {
-  constexpr std::array<std::string_view, 4> kPlaces = {"DefaultHomeDir", "DefaultTransactLogDir", "HomeDir", "TransactLogDir"};
+  constexpr std::array<std::string_view, 4> kPlaces = {"DefaultHomeDir", "DefaultTransactLogDir", "HomeDir",
+                                                       "TransactLogDir"};
   std::string out;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
@@ -71,7 +72,8 @@ Status CopyRecords(DatabaseScan* scan, Engine* to, uint64_t total, const Progres
     WriteResult result;
     ZKDB_RETURN_IF_ERROR(to->Write(MakePuts(records, count, &batch), ZKDB_DURABILITY_NONE, true, &result));
     copied += count;
-    if (progress && !progress(copied, total)) return {ZKDB_ABORTED, "the backup was stopped; what it wrote is incomplete"};
+    if (progress && !progress(copied, total))
+      return {ZKDB_ABORTED, "the backup was stopped; what it wrote is incomplete"};
   }
   return Status::Ok();
 }
@@ -83,7 +85,8 @@ Status Engine::Backup(const std::string& directory, const Progress& progress) {
   ZKDB_RETURN_IF_ERROR(env_->CreateDirectory(directory));
   std::vector<std::string> names;
   ZKDB_RETURN_IF_ERROR(env_->List(directory, &names));
-  if (!names.empty()) return {ZKDB_EXISTS, directory + ": a backup needs an empty directory, but '" + names.front() + "' is there"};
+  if (!names.empty())
+    return {ZKDB_EXISTS, directory + ": a backup needs an empty directory, but '" + names.front() + "' is there"};
   const std::string config = directory + "/zkdb.conf";
   ZKDB_RETURN_IF_ERROR(WriteConfig(env_, config_.file, config));
   uint64_t total = 0;
@@ -91,7 +94,8 @@ Status Engine::Backup(const std::string& directory, const Progress& progress) {
   std::unique_ptr<DatabaseScan> scan;
   ScanOptions options;
   options.unordered = true;
-  ZKDB_RETURN_IF_ERROR(DatabaseScan::Open(std::make_shared<Snapshot>(shared_from_this()), KeyRange{Slice("", 0), Slice("", 0)}, options, &scan));
+  ZKDB_RETURN_IF_ERROR(DatabaseScan::Open(std::make_shared<Snapshot>(shared_from_this()),
+                                          KeyRange{Slice("", 0), Slice("", 0)}, options, &scan));
   std::shared_ptr<Engine> copy;
   ZKDB_RETURN_IF_ERROR(Open(env_, config, EngineOptions{}, &copy));
   const Status copied = CopyRecords(scan.get(), copy.get(), total, progress);

@@ -92,7 +92,8 @@ void Engine::ActivateCheckpoints(bool on) {
   thread_wake_.notify_one();
 }
 
-// ---- the thread ------------------------------------------------------------------------------------------------------
+// ---- the thread
+// ------------------------------------------------------------------------------------------------------
 
 void Engine::StartThread() {
   last_checkpoint_ms_ = env_->MonotonicMs();
@@ -147,7 +148,8 @@ void Engine::ThreadWork(bool due) {
   }
 }
 
-// ---- closing ---------------------------------------------------------------------------------------------------------
+// ---- closing
+// ---------------------------------------------------------------------------------------------------------
 
 // The last checkpoint: files are cut to what they need. Pages that the checkpoint before held at their end become free
 // only when this one is durable, so that some partitions need one more.

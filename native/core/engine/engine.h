@@ -78,7 +78,8 @@ class Snapshot {
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   // `config_path` is a configuration file that exists (OpenDatabase in registry.h makes one for a new directory).
-  static Status Open(Env* env, const std::string& config_path, const EngineOptions& options, std::shared_ptr<Engine>* out);
+  static Status Open(Env* env, const std::string& config_path, const EngineOptions& options,
+                     std::shared_ptr<Engine>* out);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -94,8 +95,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // ---- reading (read.cc) ----
   // NOT_FOUND, BUFFER_TOO_SMALL (with *size) or a failure in *status.
   zkdb_code Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status);
-  zkdb_code GetMany(const Snapshot* snapshot, const uint8_t* keys, const uint32_t* offsets, uint32_t count, uint8_t* buffer,
-                    size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, Status* status);
+  zkdb_code GetMany(const Snapshot* snapshot, const uint8_t* keys, const uint32_t* offsets, uint32_t count,
+                    uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, Status* status);
   // The tree of a partition in a snapshot, or the latest one.
   Status TreeOf(uint32_t partition, const Snapshot* snapshot, TreeRoot* out);
   Status Estimate(uint32_t partition, const KeyRange& range, uint64_t* records);

@@ -7,7 +7,8 @@
 
 namespace zkdb {
 
-Status Engine::Check(const std::function<bool(const std::string&)>& finding, const Progress& progress, uint64_t* findings) {
+Status Engine::Check(const std::function<bool(const std::string&)>& finding, const Progress& progress,
+                     uint64_t* findings) {
   *findings = 0;
   if (InTransaction()) return Status::Invalid("a transaction is open on this thread; end it before the check");
   const std::shared_lock<std::shared_mutex> use(use_mutex_);
@@ -19,7 +20,8 @@ Status Engine::Check(const std::function<bool(const std::string&)>& finding, con
     options.finding = finding;
     options.owns_key = [this, i](Slice key) { return selector_.Select(key) == i; };
     options.progress = [&](uint64_t done, uint64_t total) {
-      stopped = progress && !progress(i * 1000 + (total == 0 ? 1000 : done * 1000 / total), uint64_t{partition_count()} * 1000);
+      stopped = progress &&
+                !progress(i * 1000 + (total == 0 ? 1000 : done * 1000 / total), uint64_t{partition_count()} * 1000);
       return !stopped;
     };
     // The partition's writers wait: free space and tree are looked at as one state.
@@ -52,7 +54,8 @@ Status CopyTree(PageSpace* space, const TreeRoot& from, const Progress& progress
     ZKDB_RETURN_IF_ERROR(CopyValue(space, cursor.leaf(), cursor.index(), reinterpret_cast<uint8_t*>(value.data())));
     bool existed = false;
     ZKDB_RETURN_IF_ERROR(fresh.Put(key, value, true, &existed));
-    if (++done % 4096 == 0 && progress && !progress(done, from.records)) return {ZKDB_ABORTED, "the compaction was stopped; nothing was changed"};
+    if (++done % 4096 == 0 && progress && !progress(done, from.records))
+      return {ZKDB_ABORTED, "the compaction was stopped; nothing was changed"};
     ZKDB_RETURN_IF_ERROR(cursor.Next());
   }
   *to = fresh.root();
@@ -137,7 +140,8 @@ bool Engine::IsUntouched(uint32_t partition) {
 
 Status Engine::Compact(const Progress& progress) {
   ZKDB_RETURN_IF_ERROR(CheckWritable());
-  if (gate_.HeldByThisThread()) return Status::Invalid("a transaction is open on this thread; end it before compacting");
+  if (gate_.HeldByThisThread())
+    return Status::Invalid("a transaction is open on this thread; end it before compacting");
   const uint64_t parts = uint64_t{partition_count()} * 1000;
   for (uint32_t i = 0; i < partition_count(); ++i) {
     if (IsUntouched(i)) continue;

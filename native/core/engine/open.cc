@@ -26,7 +26,8 @@ Engine::Engine(Env* env, DatabaseConfig config, const EngineOptions& options)
   queue_ = std::make_unique<CommitQueue>(static_cast<uint32_t>(config_.partitions.size()));
 }
 
-Status Engine::Open(Env* env, const std::string& config_path, const EngineOptions& options, std::shared_ptr<Engine>* out) {
+Status Engine::Open(Env* env, const std::string& config_path, const EngineOptions& options,
+                    std::shared_ptr<Engine>* out) {
   DatabaseConfig config;
   ZKDB_RETURN_IF_ERROR(LoadConfig(env, config_path, options.overrides, &config));
   if (options.partitions != 0 && options.partitions != config.partitions.size()) {
@@ -83,7 +84,8 @@ Status Engine::CheckMeta(uint32_t index, const MetaState& state) const {
                           "a new database (zkdb scan --json, zkdb load)");
   }
   if (database_id_ != DatabaseId{} && state.meta.database_id != database_id_) {
-    return {ZKDB_MISMATCH, SegmentPath(partition.directory, 0) + ": belongs to another database than the log in " + LogDirectory(0)};
+    return {ZKDB_MISMATCH,
+            SegmentPath(partition.directory, 0) + ": belongs to another database than the log in " + LogDirectory(0)};
   }
   return Status::Ok();
 }
@@ -101,7 +103,8 @@ Status Engine::FindIdentity(const EngineOptions& options, const std::vector<Meta
     DatabaseId id{};
     if (env_->Exists(LogDirectory(i))) ZKDB_RETURN_IF_ERROR(Log::ReadDatabaseId(env_, LogDirectory(i), &id, &found));
     if (found && have_log && id != database_id_) {
-      return {ZKDB_MISMATCH, LogDirectory(i) + ": the log belongs to another database than the one in " + LogDirectory(0)};
+      return {ZKDB_MISMATCH,
+              LogDirectory(i) + ": the log belongs to another database than the one in " + LogDirectory(0)};
     }
     if (found) database_id_ = id;
     have_log |= found;
@@ -116,7 +119,8 @@ Status Engine::FindIdentity(const EngineOptions& options, const std::vector<Meta
   }
   if (have_log && options.error_if_exists) return {ZKDB_EXISTS, config_.file + ": the database exists already"};
   if (have_log) return Status::Ok();
-  if (!options.create_if_missing || read_only_) return {ZKDB_MISSING, config_.file + ": the database does not exist (no log in " + LogDirectory(0) + ")"};
+  if (!options.create_if_missing || read_only_)
+    return {ZKDB_MISSING, config_.file + ": the database does not exist (no log in " + LogDirectory(0) + ")"};
   env_->Random(database_id_.data(), database_id_.size());
   for (size_t i = 0; i < logs; ++i) ZKDB_RETURN_IF_ERROR(env_->CreateDirectory(LogDirectory(i)));
   return Status::Ok();
@@ -163,12 +167,13 @@ Status Engine::OpenPartition(uint32_t index, const MetaState& state) {
                                               : std::max<uint64_t>(config_.segment_size, 4 * uint64_t{page_size});
   for (const auto& other : partitions_) {
     if (other->identity.uid != identity.uid) continue;
-    return {ZKDB_MISMATCH, config.directory + ": holds the files of partition [" + other->config.name + "] too: a copy lies in the wrong directory"};
+    return {ZKDB_MISMATCH, config.directory + ": holds the files of partition [" + other->config.name +
+                               "] too: a copy lies in the wrong directory"};
   }
   // Isolated partitions are locked by their logs: a second lock each would take too many descriptors.
   const bool lock = !config_.isolated;
-  partitions_.push_back(
-      std::make_unique<Partition>(env_, config, identity, page_size, segment_size, read_only_, lock, ArenaFor(page_size)));
+  partitions_.push_back(std::make_unique<Partition>(env_, config, identity, page_size, segment_size, read_only_, lock,
+                                                    ArenaFor(page_size)));
   writer_locks_.push_back(std::make_unique<WriterLock>());
   partition_dirty_.push_back(std::make_unique<std::atomic<uint64_t>>(0));
   const Status opened = partitions_.back()->Open(state.present ? &state.meta : nullptr);
@@ -177,7 +182,8 @@ Status Engine::OpenPartition(uint32_t index, const MetaState& state) {
                          ": page 0: a meta slot is damaged, and the other one is too old: " + opened.message());
 }
 
-// ---- the logs --------------------------------------------------------------------------------------------------------
+// ---- the logs
+// --------------------------------------------------------------------------------------------------------
 
 Status Engine::OpenLogs(const std::vector<MetaState>& metas) {
   for (auto& p : partitions_) sequence_ = std::max(sequence_.load(), p->last_sequence.load());
@@ -211,10 +217,11 @@ Status Engine::OpenLog(size_t log, const std::vector<MetaState>& metas) {
   ZKDB_RETURN_IF_ERROR(Log::Open(env_, options, replay, &summary, &opened));
   if (!ages_checked) ZKDB_RETURN_IF_ERROR(CheckAges(log, summary, metas));
   for (size_t i = 0; i < partitions_.size(); ++i) {
-    if ((config_.isolated && i != log) || !metas[i].present || metas[i].meta.sequence <= summary.last_sequence) continue;
-    return {ZKDB_MISMATCH, options.directory + ": the log ends at commit " + std::to_string(summary.last_sequence) + ", but " +
-                               partitions_[i]->config.directory + " holds commit " + std::to_string(metas[i].meta.sequence) +
-                               ": the log is an older copy"};
+    if ((config_.isolated && i != log) || !metas[i].present || metas[i].meta.sequence <= summary.last_sequence)
+      continue;
+    return {ZKDB_MISMATCH, options.directory + ": the log ends at commit " + std::to_string(summary.last_sequence) +
+                               ", but " + partitions_[i]->config.directory + " holds commit " +
+                               std::to_string(metas[i].meta.sequence) + ": the log is an older copy"};
   }
   recovery_.records += summary.records;
   recovery_.bytes += summary.bytes;
@@ -224,7 +231,8 @@ Status Engine::OpenLog(size_t log, const std::vector<MetaState>& metas) {
   return Status::Ok();
 }
 
-// Each partition must hold at least what lay before the log: an older copy, or one whose newest meta is damaged, does not.
+// Each partition must hold at least what lay before the log: an older copy, or one whose newest meta is damaged, does
+// not.
 Status Engine::CheckAges(size_t log, const LogSummary& summary, const std::vector<MetaState>& metas) const {
   for (size_t i = 0; i < partitions_.size(); ++i) {
     if (config_.isolated && i != log) continue;
@@ -233,34 +241,44 @@ Status Engine::CheckAges(size_t log, const LogSummary& summary, const std::vecto
       if (need.uid != p.identity.uid || p.last_sequence >= need.checkpoint_sequence) continue;
       const std::string path = SegmentPath(p.config.directory, 0);
       const std::string needs = "the log needs it at commit " + std::to_string(need.checkpoint_sequence) + " or later";
-      if (!env_->Exists(path)) return {ZKDB_SEGMENT_MISSING, path + ": the segment is missing; " + needs + "; restore it from a backup"};
-      if (metas[i].damaged) return Status::Corrupt(path + ": page 0: a meta slot is damaged and the other is too old: " + needs);
-      return {ZKDB_MISMATCH, path + ": is at commit " + std::to_string(p.last_sequence) + ", but " + needs + ": an older copy of the partition"};
+      if (!env_->Exists(path))
+        return {ZKDB_SEGMENT_MISSING, path + ": the segment is missing; " + needs + "; restore it from a backup"};
+      if (metas[i].damaged)
+        return Status::Corrupt(path + ": page 0: a meta slot is damaged and the other is too old: " + needs);
+      if (!metas[i].present)
+        return {ZKDB_SEGMENT_MISSING, path + ": holds no checkpoint: the segment was cut off or replaced; " + needs +
+                                          "; restore it from a backup"};
+      return {ZKDB_MISMATCH, path + ": is at commit " + std::to_string(p.last_sequence) + ", but " + needs +
+                                 ": an older copy of the partition"};
     }
   }
   return Status::Ok();
 }
 
 Status Engine::Replay(const LogRecord& record) {
-  return ForEachLogGroup(record.payload, [&](uint64_t uid, Slice operations) {
-    return ReplayGroup(record.sequence, uid, operations);
-  });
+  return ForEachLogGroup(record.payload,
+                         [&](uint64_t uid, Slice operations) { return ReplayGroup(record.sequence, uid, operations); });
 }
 
 Status Engine::ReplayGroup(uint64_t sequence, uint64_t uid, Slice operations) {
-  const auto found = std::find_if(partitions_.begin(), partitions_.end(), [uid](const auto& p) { return p->identity.uid == uid; });
+  const auto found =
+      std::find_if(partitions_.begin(), partitions_.end(), [uid](const auto& p) { return p->identity.uid == uid; });
   if (found == partitions_.end()) {
-    return {ZKDB_MISMATCH, "the log has records of a partition that " + config_.file + " does not name; put the partition back and close the database cleanly first"};
+    return {ZKDB_MISMATCH, "the log has records of a partition that " + config_.file +
+                               " does not name; put the partition back and close the database cleanly first"};
   }
   Partition& p = **found;
   if (sequence <= p.last_sequence) return Status::Ok();
-  if (read_only_) return {ZKDB_READ_ONLY, config_.file + ": the database was not closed cleanly; open it for writing once to recover it"};
+  if (read_only_)
+    return {ZKDB_READ_ONLY,
+            config_.file + ": the database was not closed cleanly; open it for writing once to recover it"};
   Batch batch;
   ZKDB_RETURN_IF_ERROR(batch.ParseLogged(operations));
   ZKDB_RETURN_IF_ERROR(p.space.Begin({sequence - 1, UINT64_MAX}));
   const auto* first = batch.operations().data();
   WriteResult result;
-  const Status applied = ApplyOperations(p.identity.index, first, first + batch.operations().size(), batch.sorted(), &p.working, &result);
+  const Status applied =
+      ApplyOperations(p.identity.index, first, first + batch.operations().size(), batch.sorted(), &p.working, &result);
   if (!applied.ok()) {
     p.space.Rollback();
     return applied;

@@ -53,22 +53,27 @@ Status Engine::TreeOf(uint32_t partition, const Snapshot* snapshot, TreeRoot* ou
   return MakeTree(&partitions_[partition]->space, root, out);
 }
 
-zkdb_code Engine::Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status) {
+zkdb_code Engine::Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
+                      Status* status) {
   const EpochGuard guard;
   const uint32_t index = selector_.Select(key);
   PageSpace* space = &partitions_[index]->space;
   TreeRoot root;
-  if (Status s = TreeOf(index, snapshot, &root); !s.ok()) [[unlikely]] return Report(std::move(s), status);
+  if (Status s = TreeOf(index, snapshot, &root); !s.ok()) [[unlikely]]
+    return Report(std::move(s), status);
   RecordPlace place;
-  if (Status s = FindRecord(space, root, key, &place); !s.ok()) [[unlikely]] return Report(std::move(s), status);
+  if (Status s = FindRecord(space, root, key, &place); !s.ok()) [[unlikely]]
+    return Report(std::move(s), status);
   if (!place.found) return ZKDB_NOT_FOUND;
   *size = place.value_size();
   if (*size > capacity) return ZKDB_BUFFER_TOO_SMALL;
-  if (Status s = CopyValue(space, place.leaf, place.index, buffer); !s.ok()) [[unlikely]] return Report(std::move(s), status);
+  if (Status s = CopyValue(space, place.leaf, place.index, buffer); !s.ok()) [[unlikely]]
+    return Report(std::move(s), status);
   return ZKDB_OK;
 }
 
-// ---- many at once ----------------------------------------------------------------------------------------------------
+// ---- many at once
+// ----------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -111,7 +116,8 @@ Status Descend(Lookup* lookups, uint32_t count) {
       if (done[i]) continue;
       Lookup& l = lookups[i];
       const bool right = l.page.level() == l.level && l.page.leaf() == (l.level == 0);
-      if (!right) return Status::Corrupt(l.space->files().options().directory + ": a page is not at the level its parent says");
+      if (!right)
+        return Status::Corrupt(l.space->files().options().directory + ": a page is not at the level its parent says");
       ZKDB_RETURN_IF_ERROR(StepLookup(&l, &done[i]));
       any |= !done[i];
     }
@@ -122,8 +128,17 @@ Status Descend(Lookup* lookups, uint32_t count) {
 }  // namespace
 
 zkdb_code Engine::GetMany(const Snapshot* snapshot, const uint8_t* keys, const uint32_t* offsets, uint32_t count,
-                          uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, Status* status) {
+                          uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed,
+                          Status* status) {
   const EpochGuard guard;
+  // All lookups see one commit, whatever is published meanwhile.
+  std::vector<PageRef> latest;
+  if (snapshot == nullptr) {
+    if (closed()) return Report(ClosedStatus(), status);
+    queue_->CopyRoots(&latest);
+  } else if (Status s = snapshot->Check(); !s.ok()) {
+    return Report(std::move(s), status);
+  }
   size_t used = 0;
   for (*done = 0; *done < count;) {
     std::array<Lookup, kInterleave> lookups;
@@ -135,7 +150,8 @@ zkdb_code Engine::GetMany(const Snapshot* snapshot, const uint8_t* keys, const u
       const uint32_t index = selector_.Select(l.key);
       l.space = &partitions_[index]->space;
       TreeRoot root;
-      if (Status s = TreeOf(index, snapshot, &root); !s.ok()) return Report(std::move(s), status);
+      const PageRef ref = snapshot == nullptr ? latest[index] : snapshot->root(index);
+      if (Status s = MakeTree(l.space, ref, &root); !s.ok()) return Report(std::move(s), status);
       l.empty = root.levels == 0;
       if (l.empty) continue;
       l.level = root.levels - 1u;
@@ -153,7 +169,8 @@ zkdb_code Engine::GetMany(const Snapshot* snapshot, const uint8_t* keys, const u
         *needed = size;
         return ZKDB_BUFFER_TOO_SMALL;
       }
-      if (Status s = CopyValue(l.space, l.page, l.position.index, buffer + used); !s.ok()) return Report(std::move(s), status);
+      if (Status s = CopyValue(l.space, l.page, l.position.index, buffer + used); !s.ok())
+        return Report(std::move(s), status);
       used += size;
       sizes[(*done)++] = size;
     }

@@ -59,7 +59,8 @@ Status ResolveConfig(Env* env, const std::string& path, const EngineOptions& opt
   *config = path + "/zkdb.conf";
   if (env->Exists(*config)) return Status::Ok();
   if (!options.create_if_missing) return {ZKDB_MISSING, path + ": the database does not exist (no zkdb.conf)"};
-  if (options.read_only) return {ZKDB_MISSING, path + ": the database does not exist, and a read-only open makes none (no zkdb.conf)"};
+  if (options.read_only)
+    return {ZKDB_MISSING, path + ": the database does not exist, and a read-only open makes none (no zkdb.conf)"};
   return WriteNewConfig(env, path, options.partitions == 0 ? 1 : options.partitions);
 }
 

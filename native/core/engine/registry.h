@@ -1,7 +1,7 @@
 // The databases that this process has open: every open of one configuration file shares one engine.
 //
-// Thread-safety: all functions from any thread. Openings are serialized within the process; an opening of a database that
-// is being closed waits for that.
+// Thread-safety: all functions from any thread. Openings are serialized within the process; an opening of a database
+// that is being closed waits for that.
 //
 // Invariants:
 //  1. An engine is in the registry from its successful open until its files are closed.

@@ -63,7 +63,7 @@ Status DatabaseScan::Start() {
   }
   ScanOptions options = options_;
   if (transaction_ != nullptr) {
-    options.no_keys = false;     // the scan may have to find its place again
+    options.no_keys = false;  // the scan may have to find its place again
     options.unordered = false;
     version_ = transaction_->version();
   }
@@ -71,8 +71,8 @@ Status DatabaseScan::Start() {
   return Status::Ok();
 }
 
-Status DatabaseScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count, bool* done,
-                          bool* too_small) {
+Status DatabaseScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count,
+                          bool* done, bool* too_small) {
   const EpochGuard guard;
   ZKDB_RETURN_IF_ERROR(CheckOpen());
   if (transaction_ != nullptr) return PackTransaction(buffer, capacity, max_records, used, count, done, too_small);
@@ -87,7 +87,8 @@ Status DatabaseScan::Seek(Slice key) {
   return scan_->Seek(key);
 }
 
-// ---- a transaction's own state ---------------------------------------------------------------------------------------
+// ---- a transaction's own state
+// ---------------------------------------------------------------------------------------
 
 // The transaction wrote since the last call: its pages changed, so the scan starts anew behind the last key.
 Status DatabaseScan::Reposition() {
@@ -103,8 +104,8 @@ Status DatabaseScan::Reposition() {
   return Start();
 }
 
-Status DatabaseScan::PackTransaction(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count,
-                                     bool* done, bool* too_small) {
+Status DatabaseScan::PackTransaction(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used,
+                                     uint32_t* count, bool* done, bool* too_small) {
   ZKDB_RETURN_IF_ERROR(Reposition());
   uint8_t* into = buffer;
   if (options_.no_keys) {

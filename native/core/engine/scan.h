@@ -35,8 +35,8 @@ class DatabaseScan {
   Status CheckOpen() const;
   Status Start();
   KeyRange Range() const;
-  Status PackTransaction(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count, bool* done,
-                         bool* too_small);
+  Status PackTransaction(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count,
+                         bool* done, bool* too_small);
   Status Reposition();
   void Strip(uint8_t* buffer, size_t* used, uint32_t count) const;
 
@@ -49,8 +49,8 @@ class DatabaseScan {
   ScanOptions options_;
   std::unique_ptr<RangeScan> scan_;
 
-  uint64_t version_ = 0;     // of the transaction when scan_ was made
-  std::string last_key_;     // given last
+  uint64_t version_ = 0;  // of the transaction when scan_ was made
+  std::string last_key_;  // given last
   bool has_last_ = false;
   std::vector<uint8_t> whole_;  // records with keys, where the caller does not want them
 };

@@ -6,7 +6,8 @@ namespace zkdb {
 
 Status Transaction::Begin(const std::shared_ptr<Engine>& engine, std::unique_ptr<Transaction>* out) {
   ZKDB_RETURN_IF_ERROR(engine->CheckWritable());
-  if (engine->gate_.HeldByThisThread()) return Status::Invalid("a transaction is open on this thread already; end it first");
+  if (engine->gate_.HeldByThisThread())
+    return Status::Invalid("a transaction is open on this thread already; end it first");
   if (engine->config_.isolated && engine->partition_count() > 1) {
     return {ZKDB_CROSS_PARTITION, "transactions need a common log: the partitions of this database are isolated"};
   }
@@ -83,7 +84,8 @@ Status Transaction::Write(Slice bytes, WriteResult* result) {
   batch.Arrange();
   ++version_;
   if (change_bytes_ + bytes.size > ZKDB_MAX_BATCH_SIZE) {
-    return {ZKDB_BATCH_TOO_LARGE, "the transaction has more than " + std::to_string(ZKDB_MAX_BATCH_SIZE) + " bytes of changes"};
+    return {ZKDB_BATCH_TOO_LARGE,
+            "the transaction has more than " + std::to_string(ZKDB_MAX_BATCH_SIZE) + " bytes of changes"};
   }
   try {
     failure_ = Apply(&batch, result);

@@ -1,5 +1,5 @@
-// A read-write transaction: it holds the writer gate alone, changes private pages of the partitions it touches, and reads
-// its own changes.
+// A read-write transaction: it holds the writer gate alone, changes private pages of the partitions it touches, and
+// reads its own changes.
 //
 // Thread-safety: one thread at a time.
 //
@@ -46,7 +46,7 @@ class Transaction {
   void End();
 
   std::shared_ptr<Engine> engine_;
-  std::map<uint32_t, TreeRoot> touched_;  // partitions whose writer lock this transaction holds
+  std::map<uint32_t, TreeRoot> touched_;   // partitions whose writer lock this transaction holds
   std::map<uint32_t, LogGroups> changes_;  // for the log: one group per partition, whatever the order of the writes
   uint64_t change_bytes_ = 0;              // of all groups
   uint64_t existed_ = 0;

@@ -1,4 +1,5 @@
-// Writing: a batch is taken apart, applied on private pages of each partition it touches, logged, made durable, published.
+// Writing: a batch is taken apart, applied on private pages of each partition it touches, logged, made durable,
+// published.
 #include <algorithm>
 
 #include "core/base/assert.h"
@@ -20,7 +21,8 @@ Status Engine::CheckWritable() const {
   if (read_only_) return {ZKDB_READ_ONLY, config_.file + ": the database was opened read-only"};
   if (!failed_.load(std::memory_order_acquire)) return Status::Ok();
   const std::lock_guard<std::mutex> lock(failure_mutex_);
-  return {ZKDB_FAILED, "writes are refused since an earlier failure (" + failure_.message() + "); close and reopen the database"};
+  return {ZKDB_FAILED,
+          "writes are refused since an earlier failure (" + failure_.message() + "); close and reopen the database"};
 }
 
 ReleaseLimits Engine::Limits() const { return {queue_->published(), snapshots_.Oldest()}; }
@@ -37,7 +39,9 @@ Status Engine::Write(Slice bytes, zkdb_durability durability, bool non_atomic, W
   batch.Arrange();
   const bool spans = batch.operations().front().partition != batch.operations().back().partition;
   if (config_.isolated && spans && !non_atomic) {
-    return {ZKDB_CROSS_PARTITION, "the batch spans isolated partitions, which have no common log; write a batch for each, or allow it to be non-atomic"};
+    return {ZKDB_CROSS_PARTITION,
+            "the batch spans isolated partitions, which have no common log; write a batch for each, or allow it to be "
+            "non-atomic"};
   }
   WaitForRoom();
   const SharedPass pass(&gate_);
@@ -109,7 +113,8 @@ Status Engine::ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence
   return status;
 }
 
-// ---- conditions ------------------------------------------------------------------------------------------------------
+// ---- conditions
+// ------------------------------------------------------------------------------------------------------
 
 Status Engine::ConditionHolds(const Operation& op, const TreeRoot& root, bool* holds) {
   RecordPlace place;
@@ -136,10 +141,11 @@ Status Engine::CheckConditions(Batch* batch, WriteResult* result) {
   return Status::Ok();
 }
 
-// ---- applying --------------------------------------------------------------------------------------------------------
+// ---- applying
+// --------------------------------------------------------------------------------------------------------
 
-Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const Operation* end, bool sorted, TreeRoot* root,
-                               WriteResult* result) {
+Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const Operation* end, bool sorted,
+                               TreeRoot* root, WriteResult* result) {
   PageSpace& space = partitions_[partition]->space;
   Mutator mutator(&space, *root);
   for (const Operation* op = first; op != end; ++op) {
@@ -227,7 +233,8 @@ Status Engine::Sync() {
   return Status::Ok();
 }
 
-// ---- pressure --------------------------------------------------------------------------------------------------------
+// ---- pressure
+// --------------------------------------------------------------------------------------------------------
 
 // Notes how much a checkpoint of the partition would have to write, and asks for one when it is time.
 void Engine::NotePressure(Partition* partition) {

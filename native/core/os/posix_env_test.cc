@@ -1,5 +1,7 @@
 #include "core/os/posix_env.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -111,6 +113,24 @@ TEST(a_second_lock_names_the_process_that_holds_the_first) {
   EXPECT(status.message().find(std::to_string(getpid())) != std::string::npos);
   first.reset();
   EXPECT_OK(env->Lock(path, &second));
+}
+
+TEST(a_released_lock_is_free_though_a_child_process_has_a_copy_of_its_descriptor) {
+  Env* env = Env::Posix();
+  const std::string path = test::TempDirectory() + "/zkdb.lock";
+  std::unique_ptr<FileLock> lock;
+  ASSERT_OK(env->Lock(path, &lock));
+  // A program that starts another one is in this state between fork and exec.
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  ASSERT(child > 0);
+  lock.reset();
+  EXPECT_OK(env->Lock(path, &lock));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
 }
 
 TEST(directories_are_made_with_their_parents_and_listed_in_order) {

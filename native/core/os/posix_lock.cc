@@ -15,7 +15,12 @@ namespace {
 class PosixLock : public FileLock {
  public:
   explicit PosixLock(int fd) : fd_(fd) {}
-  ~PosixLock() override { close(fd_); }
+  // A child that another thread is just starting has a copy of the descriptor until it runs its program. Closing alone
+  // would leave the lock with the copy for that long.
+  ~PosixLock() override {
+    flock(fd_, LOCK_UN);
+    close(fd_);
+  }
 
  private:
   int fd_;

@@ -73,7 +73,8 @@ Status RangeScan::PackSerial(PackBuffer* out, bool* done) {
   return Status::Ok();
 }
 
-// ---- merging ---------------------------------------------------------------------------------------------------------
+// ---- merging
+// ---------------------------------------------------------------------------------------------------------
 
 Status RangeScan::CompareKeys(uint32_t a, uint32_t b, int* out) {
   SourceStream& x = *streams_[a];
@@ -124,7 +125,8 @@ Status RangeScan::LoadNode(uint32_t source, Node* out) {
   return Status::Ok();
 }
 
-// Opens every source and plays all matches: node i's children are 2i and 2i + 1; the sources are nodes count...2 count - 1.
+// Opens every source and plays all matches: node i's children are 2i and 2i + 1; the sources are nodes count...2 count
+// - 1.
 Status RangeScan::OpenAll() {
   const auto n = static_cast<uint32_t>(streams_.size());
   std::vector<Node> winners(2 * size_t{n});
@@ -177,8 +179,8 @@ Status RangeScan::RunnerUp(Node* out) {
   return Status::Ok();
 }
 
-// Packs the winner's records. A source that won twice in a row is taken to be ahead for longer: what it has in this leaf
-// before the runner-up's key needs no further matches.
+// Packs the winner's records. A source that won twice in a row is taken to be ahead for longer: what it has in this
+// leaf before the runner-up's key needs no further matches.
 Status RangeScan::PackRun(PackBuffer* out) {
   SourceStream& stream = *streams_[winner_.source];
   ZKDB_RETURN_IF_ERROR(stream.Enter(generation_));

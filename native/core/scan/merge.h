@@ -1,11 +1,12 @@
-// The ordered scan over the trees of several partitions, packed into the caller's buffer: one source is a loop over leaf
-// slots, several are merged by a loser tree on the first eight key bytes (Knuth, TAOCP volume 3, section 5.4.1).
+// The ordered scan over the trees of several partitions, packed into the caller's buffer: one source is a loop over
+// leaf slots, several are merged by a loser tree on the first eight key bytes (Knuth, TAOCP volume 3, section 5.4.1).
 //
-// Thread-safety: one thread at a time. Pack enters an EpochGuard itself; the versions stay pinned by the caller's snapshot
-// for as long as the scan lives.
+// Thread-safety: one thread at a time. Pack enters an EpochGuard itself; the versions stay pinned by the caller's
+// snapshot for as long as the scan lives.
 //
 // Invariants:
-//  1. A source is opened by the first Pack that can need it, and steps to its next leaf only when a record of it is wanted.
+//  1. A source is opened by the first Pack that can need it, and steps to its next leaf only when a record of it is
+//     wanted.
 //  2. Between two calls a source holds no page address, only its path of page references (Cursor::Resume).
 //  3. A record that was packed is not packed again, whatever the sizes of the buffers are.
 #pragma once
@@ -24,9 +25,9 @@ class RangeScan {
   // `range` is copied. The spaces outlive the scan.
   RangeScan(const std::vector<ScanSource>& sources, const KeyRange& range, const ScanOptions& options);
 
-  // Packs up to `max_records` records, each as u32 key size, u32 value size, key, value (little-endian, unaligned; a part
-  // that ScanOptions leaves out has size 0). Sets *used (bytes), *count (records) and *done (the range is exhausted).
-  // *too_small: not even the next record fits; *used is then the size it needs, and nothing moved.
+  // Packs up to `max_records` records, each as u32 key size, u32 value size, key, value (little-endian, unaligned; a
+  // part that ScanOptions leaves out has size 0). Sets *used (bytes), *count (records) and *done (the range is
+  // exhausted). *too_small: not even the next record fits; *used is then the size it needs, and nothing moved.
   // ZKDB_CORRUPT names file and page. Records before the damage are handed out first, and the failure stays until Seek.
   Status Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count, bool* done,
               bool* too_small);

@@ -1,5 +1,5 @@
-// One partition's part of a scan: a cursor and the stretch of its leaf's slots that lies in the range, and the buffer that
-// records are packed into.
+// One partition's part of a scan: a cursor and the stretch of its leaf's slots that lies in the range, and the buffer
+// that records are packed into.
 //
 // Thread-safety: one thread at a time, inside an EpochGuard.
 //

@@ -1,6 +1,6 @@
-// Memory for changed pages: frames of one page size, cut from 2 MiB chunks that ask for huge pages. A changed page lives
-// in a frame from its first change until a checkpoint has written it; frames are reused last-in first-out, so that they
-// are warm. Memory stays at its high-water mark: the changed pages of one checkpoint.
+// Memory for changed pages: frames of one page size, cut from 2 MiB chunks that ask for huge pages. A changed page
+// lives in a frame from its first change until a checkpoint has written it; frames are reused last-in first-out, so
+// that they are warm. Memory stays at its high-water mark: the changed pages of one checkpoint.
 //
 // Thread-safety: At() from any thread for a frame that is in use; Take and Give lock.
 //

@@ -1,8 +1,9 @@
 // Which pages of a partition are free, and when a freed page may be used again.
 //
-// A page is fresh when it was made after the last checkpoint captured the tree: no checkpoint refers to it. A fresh page
-// that is freed goes back on the hot stack as soon as no reader can see it, its frame still warm. A page that a checkpoint
-// refers to must also wait until a later checkpoint is durable; then it is cold: free, without a frame, lowest first.
+// A page is fresh when it was made after the last checkpoint captured the tree: no checkpoint refers to it. A fresh
+// page that is freed goes back on the hot stack as soon as no reader can see it, its frame still warm. A page that a
+// checkpoint refers to must also wait until a later checkpoint is durable; then it is cold: free, without a frame,
+// lowest first.
 //
 // Thread-safety: none; the partition's writer lock.
 //

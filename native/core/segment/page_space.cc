@@ -76,7 +76,8 @@ Status PageSpace::AddViews() {
   return Status::Ok();
 }
 
-// ---- reading from the files ------------------------------------------------------------------------------------------
+// ---- reading from the files
+// ------------------------------------------------------------------------------------------
 
 Status PageSpace::Damaged(uint32_t number, const std::string& what) const {
   return Status::Corrupt(files_.PathOf(number) + ": page " + std::to_string(number) + ": " + what +
@@ -137,7 +138,8 @@ Status PageSpace::LoadFreeMap() {
   return Status::Ok();
 }
 
-// ---- the running transaction -----------------------------------------------------------------------------------------
+// ---- the running transaction
+// -----------------------------------------------------------------------------------------
 
 Status PageSpace::Begin(const ReleaseLimits& limits) {
   ZKDB_RETURN_IF_ERROR(LoadFreeMap());
@@ -259,7 +261,8 @@ void PageSpace::Rollback() {
   spare_.clear();
 }
 
-// ---- checkpoints -----------------------------------------------------------------------------------------------------
+// ---- checkpoints
+// -----------------------------------------------------------------------------------------------------
 
 void PageSpace::CoolDown() {
   for (uint32_t number : free_space_.CoolDown()) {

@@ -1,5 +1,5 @@
-// The pages of one partition: where each is (its place in the file map, or the frame of a changed page), who may have it
-// next, and how a checkpoint carries changed pages to the files.
+// The pages of one partition: where each is (its place in the file map, or the frame of a changed page), who may have
+// it next, and how a checkpoint carries changed pages to the files.
 //
 // Thread-safety: Read from any thread inside an EpochGuard (or the writer); the transaction calls and Capture/Finish
 // under the partition's writer lock; WriteCaptured by the one running checkpoint without it.

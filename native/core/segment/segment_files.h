@@ -1,5 +1,5 @@
-// The segment files of one partition: "000.zkd", "001.zkd", ... in its directory, each mapped once for reading at its full
-// future size, so that a page's mapped address never changes.
+// The segment files of one partition: "000.zkd", "001.zkd", ... in its directory, each mapped once for reading at its
+// full future size, so that a page's mapped address never changes.
 //
 // Thread-safety: WritePages, Sync and WriteMeta are called by the one running checkpoint, everything else under the
 // partition's writer lock; the two may overlap.

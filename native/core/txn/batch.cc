@@ -54,7 +54,8 @@ Status Batch::Add(Slice bytes, size_t* position, const Selector* selector) {
   const uint8_t* p = bytes.data + *position;
   Operation op;
   op.index = index;
-  if (p[0] < ZKDB_OP_PUT || p[0] > ZKDB_OP_DELETE_IF_VALUE) return Malformed(index, "has the unknown kind " + std::to_string(p[0]));
+  if (p[0] < ZKDB_OP_PUT || p[0] > ZKDB_OP_DELETE_IF_VALUE)
+    return Malformed(index, "has the unknown kind " + std::to_string(p[0]));
   op.kind = static_cast<zkdb_op>(p[0]);
   op.flags = p[1];
   if ((op.flags & ~FlagsOf(op.kind)) != 0) return Malformed(index, "has unknown flags: " + std::to_string(op.flags));
@@ -68,8 +69,9 @@ Status Batch::Add(Slice bytes, size_t* position, const Selector* selector) {
   op.value = Slice(op.key.data + key_size, value_size);
   if (op.kind >= ZKDB_OP_PUT_IF_VALUE) ZKDB_RETURN_IF_ERROR(SplitExpected(&op));
   if (op.value.size > ZKDB_MAX_VALUE_SIZE) {
-    return {ZKDB_VALUE_TOO_LARGE, "operation " + std::to_string(index) + " has a value of " + std::to_string(op.value.size) +
-                                      " bytes; the limit is " + std::to_string(ZKDB_MAX_VALUE_SIZE)};
+    return {ZKDB_VALUE_TOO_LARGE, "operation " + std::to_string(index) + " has a value of " +
+                                      std::to_string(op.value.size) + " bytes; the limit is " +
+                                      std::to_string(ZKDB_MAX_VALUE_SIZE)};
   }
   *position += op.size;
   op.head = Head(op.key);
@@ -106,8 +108,9 @@ Status Batch::Parse(Slice bytes, const Selector& selector) {
   for (size_t position = 0; position < bytes.size;) {
     ZKDB_RETURN_IF_ERROR(Add(bytes, &position, &selector));
     if (routed_bytes_ <= ZKDB_MAX_BATCH_SIZE) continue;
-    return {ZKDB_BATCH_TOO_LARGE, "the range deletes of the batch, one for each partition that they touch, have more than " +
-                                      std::to_string(ZKDB_MAX_BATCH_SIZE) + " bytes; write it in parts"};
+    return {ZKDB_BATCH_TOO_LARGE,
+            "the range deletes of the batch, one for each partition that they touch, have more than " +
+                std::to_string(ZKDB_MAX_BATCH_SIZE) + " bytes; write it in parts"};
   }
   return Status::Ok();
 }

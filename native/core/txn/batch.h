@@ -33,11 +33,11 @@ struct Operation {
   zkdb_op kind = ZKDB_OP_PUT;
   uint8_t flags = 0;
   uint32_t partition = 0;
-  uint32_t index = 0;  // in the batch
-  uint64_t head = 0;   // first eight key bytes, big-endian: sorts fast
-  Slice key;           // DELETE_RANGE: lower bound
-  Slice value;         // DELETE_RANGE: upper bound
-  Slice expected;      // *_IF_VALUE
+  uint32_t index = 0;              // in the batch
+  uint64_t head = 0;               // first eight key bytes, big-endian: sorts fast
+  Slice key;                       // DELETE_RANGE: lower bound
+  Slice value;                     // DELETE_RANGE: upper bound
+  Slice expected;                  // *_IF_VALUE
   const uint8_t* bytes = nullptr;  // the packed operation
   uint32_t size = 0;
 

@@ -56,7 +56,8 @@ bool IsGone(const SnapshotSlot& slot) {
 uint64_t SnapshotRegistry::Oldest() const {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   uint64_t oldest = UINT64_MAX;
-  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
+  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr;
+       s = s->next.load(std::memory_order_acquire)) {
     const uint64_t sequence = s->sequence.load(std::memory_order_seq_cst);
     if (sequence < oldest && !IsGone(*s)) oldest = sequence;
   }
@@ -65,7 +66,8 @@ uint64_t SnapshotRegistry::Oldest() const {
 
 uint64_t SnapshotRegistry::OldestUnexpired() const {
   uint64_t oldest = UINT64_MAX;
-  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
+  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr;
+       s = s->next.load(std::memory_order_acquire)) {
     const uint64_t sequence = s->sequence.load(std::memory_order_seq_cst);
     if (!s->expired.load(std::memory_order_relaxed)) oldest = std::min(oldest, sequence);
   }
@@ -74,7 +76,8 @@ uint64_t SnapshotRegistry::OldestUnexpired() const {
 
 uint64_t SnapshotRegistry::OldestOpenedMs() const {
   uint64_t oldest = UINT64_MAX;
-  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
+  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr;
+       s = s->next.load(std::memory_order_acquire)) {
     if (s->sequence.load(std::memory_order_relaxed) == SnapshotSlot::kFree) continue;
     oldest = std::min(oldest, s->opened_ms.load(std::memory_order_relaxed));
   }
@@ -84,7 +87,8 @@ uint64_t SnapshotRegistry::OldestOpenedMs() const {
 bool SnapshotRegistry::ExpireOldest() {
   const uint64_t oldest = OldestUnexpired();
   if (oldest == UINT64_MAX) return false;
-  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr; s = s->next.load(std::memory_order_acquire)) {
+  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr;
+       s = s->next.load(std::memory_order_acquire)) {
     if (s->sequence.load(std::memory_order_relaxed) != oldest || s->expired.load(std::memory_order_relaxed)) continue;
     s->expired.store(true, std::memory_order_seq_cst);
     s->expired_epoch.store(Epoch::Advance(), std::memory_order_seq_cst);

@@ -4,8 +4,8 @@
 //
 // Invariants:
 //  1. A slot is claimed with a sequence that is not newer than the state its owner goes on to read, before it reads it.
-//  2. An expired slot holds pages back until every EpochGuard entered before it was marked has ended: its owner looks at
-//     `expired` inside a guard before it follows a page pointer, in whatever partition the page is.
+//  2. An expired slot holds pages back until every EpochGuard entered before it was marked has ended: its owner looks
+//     at `expired` inside a guard before it follows a page pointer, in whatever partition the page is.
 #pragma once
 
 #include <atomic>

@@ -3,8 +3,9 @@
 // Thread-safety: that is what they are for.
 //
 // Invariants:
-//  1. Order: gate, then the engine's use lock, then its checkpoint lock, then partitions by ascending index (an exclusive
-//     transaction may take them in any order: nobody else holds one while waiting), then the log, then the commit queue.
+//  1. Order: gate, then the engine's use lock, then its checkpoint lock, then partitions by ascending index (an
+//     exclusive transaction may take them in any order: nobody else holds one while waiting), then the log, then the
+//     commit queue.
 #pragma once
 
 #include <condition_variable>

@@ -8,8 +8,9 @@
 //  2. Append reserves disk space before it returns: Flush and Sync cannot run out of space.
 //  3. A record is acknowledged only after one successful Sync that began after it was written.
 //  4. After a failed write or sync the log is failed for good: every later call gives ZKDB_FAILED with the first cause.
-//  5. A record carries the highest sequence known to be durable when it was appended. On reading, an invalid record is a
-//     torn tail only if nothing valid after it (in this or a later file) claims that it was durable; else ZKDB_CORRUPT.
+//  5. A record carries the highest sequence known to be durable when it was appended. On reading, an invalid record is
+//     a torn tail only if nothing valid after it (in this or a later file) claims that it was durable; else
+//     ZKDB_CORRUPT.
 #pragma once
 
 #include <array>
@@ -61,7 +62,8 @@ class Log {
   // sequence is 0. Every valid record goes to `replay` in order (it may be called for records that the caller skips);
   // then the log is ready to append after the last valid record. `replay` may read summary->partitions and
   // summary->first_previous already. When log files are there, options.database_id must equal theirs (ZKDB_MISMATCH).
-  // Errors: ZKDB_CORRUPT (names file and offset), ZKDB_MISMATCH, ZKDB_NOT_ZKDB, ZKDB_VERSION, ZKDB_IO, what replay gives.
+  // Errors: ZKDB_CORRUPT (names file and offset), ZKDB_MISMATCH, ZKDB_NOT_ZKDB, ZKDB_VERSION, ZKDB_IO, what replay
+  // gives.
   static Status Open(Env* env, const LogOptions& options, const std::function<Status(const LogRecord&)>& replay,
                      LogSummary* summary, std::unique_ptr<Log>* out);
   // The database id in the newest readable log file of a directory; *found = false when there is none.
@@ -70,7 +72,8 @@ class Log {
 
   // Takes the next number from `counter` (incremented under the log's lock, so log order is number order) and copies
   // the record into the log's buffer; nothing is written yet, except that a full buffer (1 MiB) is flushed.
-  // ZKDB_NO_SPACE when a new file cannot be allocated: nothing is appended, the counter is unchanged and the log stays usable.
+  // ZKDB_NO_SPACE when a new file cannot be allocated: nothing is appended, the counter is unchanged and the log stays
+  // usable.
   virtual Status Append(std::atomic<uint64_t>* counter, const Slice* parts, size_t count, uint64_t* sequence) = 0;
 
   // Everything up to `sequence` is in the file (survives the process, not the machine).
@@ -81,8 +84,9 @@ class Log {
   // What later file headers say of the partitions (Recycle and new files use it).
   virtual void SetPartitions(std::vector<LogPartition> partitions) = 0;
 
-  // No record up to `sequence` is needed any more: whole files below it become spares or are removed, after the header of
-  // a new file made durable what SetPartitions said. The last file stays. When the last file too holds only such records and is more than half full, the next Append begins a new one.
+  // No record up to `sequence` is needed any more: whole files below it become spares or are removed, after the header
+  // of a new file made durable what SetPartitions said. The last file stays. When the last file too holds only such
+  // records and is more than half full, the next Append begins a new one.
   virtual Status Recycle(uint64_t sequence) = 0;
 
   // Called last, when a checkpoint holds everything: begins a fresh file that is marked clean and removes the others.
