@@ -20,6 +20,13 @@ interface Row {
   skip?: unknown
 }
 
+/** How many assertions passed and were skipped, and which failed. */
+interface Outcome {
+  passed: number
+  skipped: number
+  failures: string[]
+}
+
 /** A database whose partition options the suite does not see: it compares the options that hooks get with its own. */
 class ShapedDatabase extends Database {
   readonly #place: Place
@@ -35,7 +42,21 @@ class ShapedDatabase extends Database {
 }
 
 /** Runs the suite; the number of assertions, and those that failed. */
-function run(shape: Shape): Promise<{ passed: number; skipped: number; failures: string[] }> {
+async function run(shape: Shape): Promise<Outcome> {
+  const made: ShapedDatabase[] = []
+  try {
+    return await runWith((options) => {
+      const db = new ShapedDatabase(shape.make(newFolder()), options)
+      made.push(db)
+      return db
+    })
+  } finally {
+    // Some tests of the suite leave their database open; it must not write into folders that are being removed.
+    await Promise.allSettled(made.map((db) => db.close()))
+  }
+}
+
+function runWith(factory: (options?: object) => ShapedDatabase): Promise<Outcome> {
   const harness = tape.createHarness()
   const names = new Map<number, string>()
   const failures: string[] = []
@@ -52,12 +73,7 @@ function run(shape: Shape): Promise<{ passed: number; skipped: number; failures:
     })
     stream.on('end', () => resolve({ passed, skipped, failures }))
     stream.on('error', reject)
-    suite({
-      test: harness,
-      factory: (options?: object) => {
-        return new ShapedDatabase(shape.make(newFolder()), options)
-      }
-    })
+    suite({ test: harness, factory })
   })
 }
 

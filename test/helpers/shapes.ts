@@ -59,7 +59,8 @@ export const shapes: readonly Shape[] = [
 const base = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 const root = mkdtempSync(join(base, 'zkdb-test-'))
 let count = 0
-process.on('exit', () => rmSync(root, { recursive: true, force: true }))
+// Databases that a test left open may be writing still.
+process.on('exit', () => rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
 
 /** A new, empty folder; gone when the process ends. */
 export function newFolder(): string {
