@@ -1,5 +1,6 @@
 // Bad states on disk: what is refused, with which code, and that nothing is lost by it.
 #include "capi/test_util.h"
+#include "core/segment/segment_files.h"
 
 namespace zkdb::test {
 namespace {
@@ -200,8 +201,20 @@ TEST(a_newer_format_version_is_refused) {
   const std::string before = header;
   header[8] = 2;
   Overwrite(log, 0, header);
-  EXPECT(stage.Try() == ZKDB_VERSION);
+  EXPECT_EQ(stage.Try(), ZKDB_VERSION);
   Overwrite(log, 0, before);
+  const std::string segment = stage.In("mid/000.zkd");
+  const uint64_t slot = NewestSlot(segment);
+  const std::string old_slot = ReadFileAt(segment, slot * kSlot, kSlot);
+  std::string newer = old_slot;
+  auto* bytes = reinterpret_cast<uint8_t*>(newer.data());
+  Store32(bytes + offsetof(Meta, version), kFormatVersion + 1);
+  Store32(bytes + offsetof(Meta, checksum), MetaChecksum(bytes));
+  Overwrite(segment, slot * kSlot, newer);
+  std::string message;
+  EXPECT_EQ(stage.Try(&message), ZKDB_VERSION);
+  EXPECT(message.find(segment) != std::string::npos);
+  Overwrite(segment, slot * kSlot, old_slot);
   EXPECT(stage.Content() == stage.all());
 }
 
@@ -298,6 +311,32 @@ TEST(the_log_or_a_partition_of_another_database_is_refused) {
   fs::remove_all(stage.In("log"));
   fs::rename(stage.In("away"), stage.In("log"));
   EXPECT(stage.Content() == stage.all());
+}
+
+// A copy that was broken off: each file of the directory in turn is the last one, cut in half; later ones are missing.
+TEST(a_half_copied_directory_is_refused_or_whole) {
+  Stage stage;
+  stage.Fill("x");
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(stage.path()).parent_path())) {
+    if (entry.is_regular_file() && entry.path().filename() != "zkdb.lock") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  for (size_t cut = 0; cut < files.size(); ++cut) {
+    const fs::path copy = TempDirectory();
+    for (size_t i = 0; i <= cut; ++i) {
+      const fs::path to = copy / files[i].lexically_relative(fs::path(stage.path()).parent_path());
+      fs::create_directories(to.parent_path());
+      fs::copy_file(files[i], to);
+      if (i == cut && to.extension() != ".conf") fs::resize_file(to, fs::file_size(to) / 2);
+    }
+    WriteText((copy / "test.conf").string(), ReadFileAt(stage.path(), 0, fs::file_size(stage.path())));
+    TestDb db;
+    const zkdb_code code = db.Open((copy / "test.conf").string());
+    if (code != ZKDB_OK) EXPECT(code == ZKDB_MISMATCH || code == ZKDB_SEGMENT_MISSING || code == ZKDB_CORRUPT);
+    if (code == ZKDB_OK) EXPECT(db.All() == stage.all() || db.All().empty());
+    if (code == ZKDB_OK && db.All().empty()) EXPECT(!fs::exists(copy / "mid/000.zkd"));
+  }
 }
 
 TEST(a_damaged_page_takes_out_its_own_reads_only) {

@@ -130,12 +130,6 @@ uint64_t FreeSpace::PinnedCount(uint64_t oldest) const {
   return n;
 }
 
-void FreeSpace::ForgetEpochs() {
-  for (auto* queue : {&waiting_fresh_, &waiting_old_}) {
-    for (Waiting& w : *queue) w.epoch = 0;
-  }
-}
-
 void FreeSpace::Capture(uint64_t sequence, uint64_t oldest_snapshot, std::vector<uint32_t>* to_write) {
   for (uint32_t page : fresh_list_) {
     if (!free_.Get(page)) to_write->push_back(page);

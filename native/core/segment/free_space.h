@@ -79,8 +79,6 @@ class FreeSpace {
   uint64_t waiting_count() const { return waiting_count_; }
   // Pages that wait for a snapshot of `oldest` (or others as old).
   uint64_t PinnedCount(uint64_t oldest) const;
-  // A snapshot expired that its reader may still follow until it leaves its guard: waiting begins anew.
-  void ForgetEpochs();
   uint64_t free_count() const { return hot_.size() + cold_count_ + waiting_count_; }
   size_t memory_bytes() const;
 

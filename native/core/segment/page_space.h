@@ -91,7 +91,6 @@ class PageSpace {
   void Release(const ReleaseLimits& limits) { free_space_.Release(limits); }
   // Makes every free page that can be used cold: taken lowest first, without a frame.
   void CoolDown();
-  void ForgetEpochs() { free_space_.ForgetEpochs(); }
 
   // ---- checkpoints -------------------------------------------------------------------------------------------------
 
