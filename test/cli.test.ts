@@ -34,6 +34,14 @@ function filled(records: Record<string, string>): string {
   return database
 }
 
+/** Resolves when the process has the database open: its number stands in the lock file. */
+async function opened(database: string, pid: number | undefined): Promise<void> {
+  const lock = join(database, 'log', 'zkdb.lock')
+  while (!existsSync(lock) || readFileSync(lock, 'utf8').trim() !== String(pid)) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 /** A file with this content in a new folder. */
 function fileOf(name: string, content: string | Buffer): string {
   const file = join(newFolder(), name)
@@ -312,8 +320,7 @@ test('load that is interrupted keeps what was read and ends with 130', async (t)
   const database = join(newFolder(), 'data')
   const child = startZkdb(['load', database, '-', '-f', 'lines', '--create', '--batch', '10'])
   child.stdin!.write(Array.from({ length: 100 }, (_, i) => `${i}\n`).join(''))
-  const isLocked = (): boolean => zkdb(['scan', database, '--count']).exit === 4
-  while (!isLocked()) await new Promise((resolve) => setTimeout(resolve, 50))
+  await opened(database, child.pid)
   await new Promise((resolve) => setTimeout(resolve, 300))
   child.kill('SIGINT')
   t.is(await endOf(child), 130)
@@ -523,8 +530,8 @@ test('a wrong configuration ends with 3 and names section, key and value', (t) =
 test('a database that another process has open ends with 4 and names the process', async (t) => {
   const database = filled({ a: '1' })
   const child = startZkdb(['load', database, '-', '-f', 'lines'])
-  let run = zkdb(['get', database, 'a'])
-  while (run.exit === 0) run = zkdb(['get', database, 'a'])
+  await opened(database, child.pid)
+  const run = zkdb(['get', database, 'a'])
   t.is(run.exit, 4)
   t.regex(run.stderr, new RegExp(`^zkdb: ZKDB_LOCKED: .*\\b${child.pid}\\b`))
   child.stdin!.end()

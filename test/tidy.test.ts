@@ -19,7 +19,7 @@ function sources(pattern: RegExp): string[] {
   const inFolders = folders.filter(existsSync).flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .map((entry) => `${folder}/${entry.replaceAll('\\', '/')}`)
-      .filter((path) => !path.startsWith('test/golden/'))
+      .filter((path) => !path.startsWith('test/golden/') && !path.includes('/node_modules/'))
   )
   return [...inFolders, ...single].filter((path) => pattern.test(path)).sort()
 }
