@@ -67,8 +67,8 @@ TEST(allocate_extends_a_file_and_keeps_what_is_in_it) {
   EXPECT_EQ(Text(env, path), "ab");
 }
 
-// Beyond what any file system takes: refused at once. A size that a file system tries to satisfy would fill the disk for
-// a moment, and fail whatever else runs beside this test; the full disk itself is tested on a small one (capi).
+// Beyond what any file system takes: refused at once. A size that a file system tries to satisfy would fill the disk
+// for a moment, and fail whatever else runs beside this test; the full disk itself is tested on a small one (capi).
 TEST(allocating_past_the_largest_file_fails_and_leaves_the_length) {
   Env* env = Env::Posix();
   std::unique_ptr<File> file;
