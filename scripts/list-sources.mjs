@@ -12,6 +12,7 @@ export function listOf(path) {
   if (!/^native\/.*\.cc$/.test(path)) return undefined
   const name = path.slice(path.lastIndexOf('/') + 1)
   if (name.endsWith('_fuzz.cc')) return 'fuzzers'
+  if (path.startsWith('native/torture/')) return 'torture'
   // Tests, their runner, and what only tests use (test_main.cc, test_util.cc, fault_env.cc).
   if (name.endsWith('_test.cc') || name.startsWith('test_') || name.startsWith('fault_')) return 'tests'
   if (path.startsWith('native/addon/')) return 'addon'
@@ -20,9 +21,9 @@ export function listOf(path) {
   return 'core'
 }
 
-/** The sources on disk, sorted, as { core, addon, tool, tests, fuzzers }. */
+/** The sources on disk, sorted, as { core, addon, tool, tests, torture, fuzzers }. */
 export function sourcesOnDisk() {
-  const lists = { core: [], addon: [], tool: [], tests: [], fuzzers: [] }
+  const lists = { core: [], addon: [], tool: [], tests: [], torture: [], fuzzers: [] }
   for (const entry of readdirSync(new URL('native', root), { recursive: true })) {
     const path = `native/${entry.replaceAll('\\', '/')}`
     const list = listOf(path)

@@ -121,7 +121,8 @@ const ranks: Record<string, number> = {
   'core/scan': 7,
   'core/engine': 8,
   tool: 9,
-  capi: 10
+  capi: 10,
+  torture: 11
 }
 /** The folders that see the C interface alone, and the ones that each may include. */
 const outside: Record<string, string[]> = { addon: ['include'], net: ['include', 'core/base', 'core/os'] }

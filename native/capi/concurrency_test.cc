@@ -7,6 +7,7 @@
 
 #include "capi/test_util.h"
 #include "core/engine/scan.h"
+#include "core/os/env_wrapper_for_tests.h"
 
 namespace zkdb::test {
 namespace {
@@ -213,6 +214,107 @@ TEST(concurrent_commits_share_their_syncs) {
     EXPECT(isolated || stats.durable_sequence == 480u);
     EXPECT(isolated || stats.log_syncs < 480u);
     EXPECT_EQ(db.All().size(), 480u);
+  }
+}
+
+// ---- what is known before it is durable
+// ------------------------------------------------------------------------------
+
+// An engine whose log cannot be synced while it is held: a commit waits, logged and not visible yet.
+class HeldSyncs {
+ public:
+  HeldSyncs() : env_(Env::Posix()) {
+    EXPECT_OK(Engine::Open(&env_, MakeShape(TempDirectory(), 3), EngineOptions{}, &engine));
+    env_.SetHook([this](const std::string& call, const std::string&) {
+      while (call == "Sync" && held.load()) std::this_thread::yield();
+      return Status::Ok();
+    });
+  }
+  ~HeldSyncs() {
+    held = false;
+    for (std::thread& t : threads_) t.join();
+    EXPECT_OK(engine->Close());
+  }
+  // Begins to commit a record durably in a thread of its own; returns when the commit is logged.
+  void CommitHeld(bool in_transaction) {
+    held = true;
+    const uint64_t before = Commits();
+    threads_.emplace_back([this, in_transaction] {
+      const BatchBytes batch = BatchBytes().Put("ka", "new");
+      WriteResult result;
+      if (!in_transaction) {
+        EXPECT_OK(engine->Write(batch.bytes(), ZKDB_DURABILITY_COMMIT, false, &result));
+        return;
+      }
+      std::unique_ptr<Transaction> txn;
+      EXPECT_OK(Transaction::Begin(engine, &txn));
+      EXPECT_OK(txn->Write(batch.bytes(), &result));
+      EXPECT_OK(txn->Commit(ZKDB_DURABILITY_COMMIT, &result));
+    });
+    while (Commits() == before) std::this_thread::yield();
+  }
+  // Runs `learn` in a thread of its own: it must not return before the commit is durable, and so visible.
+  void ExpectWaiting(const std::function<void()>& learn) {
+    std::atomic<bool> knows{false};
+    std::thread reader([&] {
+      learn();
+      EXPECT(!held.load());
+      EXPECT(Has("ka"));
+      knows = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT(!knows.load());
+    EXPECT(!Has("ka"));
+    held = false;
+    reader.join();
+  }
+  bool Has(const std::string& key) {
+    uint8_t buffer[16];
+    size_t size = 0;
+    Status status;
+    return engine->Get(nullptr, key, buffer, sizeof buffer, &size, &status) == ZKDB_OK;
+  }
+
+  std::shared_ptr<Engine> engine;
+  std::atomic<bool> held{false};
+
+ private:
+  uint64_t Commits() {
+    zkdb_db_stats stats{};
+    EXPECT_OK(engine->Figures(&stats));
+    return stats.commits;
+  }
+
+  EnvWrapper env_;
+  std::vector<std::thread> threads_;
+};
+
+TEST(a_failed_condition_is_told_when_the_concurrent_commit_that_it_saw_is_visible) {
+  HeldSyncs run;
+  run.CommitHeld(false);
+  run.ExpectWaiting([&] {
+    WriteResult result;
+    const BatchBytes batch = BatchBytes().Add(ZKDB_OP_PUT_IF_ABSENT, "ka", "mine");
+    EXPECT_OK(run.engine->Write(batch.bytes(), ZKDB_DURABILITY_NONE, false, &result));
+    EXPECT_EQ(result.failed_index, 0);
+  });
+}
+
+TEST(a_transaction_that_only_reads_ends_when_the_concurrent_commit_that_it_saw_is_visible) {
+  for (const bool commits : {true, false}) {
+    HeldSyncs run;
+    run.CommitHeld(true);
+    run.ExpectWaiting([&] {
+      std::unique_ptr<Transaction> txn;
+      ASSERT_OK(Transaction::Begin(run.engine, &txn));
+      uint8_t buffer[16];
+      size_t size = 0;
+      Status status;
+      EXPECT_EQ(txn->Get(Slice("ka"), buffer, sizeof buffer, &size, &status), ZKDB_OK);
+      WriteResult result;
+      if (commits) EXPECT_OK(txn->Commit(ZKDB_DURABILITY_NONE, &result));
+      if (!commits) txn->Abort();
+    });
   }
 }
 

@@ -234,6 +234,42 @@ TEST(a_snapshot_keeps_its_cut_over_writes_checkpoints_and_compaction) {
   EXPECT_EQ(db.Check(), "");
 }
 
+// The one record that a cursor gives next, "" at its end.
+std::string NextKey(zkdb_cursor* cursor) {
+  char buffer[64];
+  size_t used = 0;
+  uint32_t count = 0;
+  int done = 0;
+  EXPECT_EQ(zkdb_cursor_next(cursor, buffer, sizeof buffer, 1, &used, &count, &done, nullptr), ZKDB_OK);
+  return count == 0 ? "" : std::string(buffer + 8, Load32(reinterpret_cast<const uint8_t*>(buffer)));
+}
+
+TEST(a_cursor_of_a_transaction_keeps_its_place_over_seeks_and_writes) {
+  TestDb db;
+  ASSERT_EQ(db.Open(MakeShape(TempDirectory(), 3)), ZKDB_OK);
+  BatchBytes records;
+  for (const char* key : {"aa", "ab", "al", "am", "ar", "as"}) records.Put(key, "1");
+  ASSERT_EQ(db.Write(records), ZKDB_OK);
+  const std::string change = BatchBytes().Put("zz", "new").bytes();
+  for (const uint32_t flags : {uint32_t{0}, uint32_t{ZKDB_SCAN_REVERSE}}) {
+    zkdb_txn* txn = nullptr;
+    zkdb_cursor* cursor = nullptr;
+    ASSERT_EQ(zkdb_txn_begin(db.get(), &txn, nullptr), ZKDB_OK);
+    ASSERT_EQ(zkdb_cursor_open(db.get(), nullptr, txn, nullptr, flags, &cursor, nullptr), ZKDB_OK);
+    // A write between the seek and the first record.
+    EXPECT_EQ(zkdb_cursor_seek(cursor, "am", 2, nullptr), ZKDB_OK);
+    EXPECT_EQ(zkdb_txn_write(txn, change.data(), change.size(), nullptr, nullptr), ZKDB_OK);
+    EXPECT_EQ(NextKey(cursor), "am");
+    // A write after it, and then back to where the cursor has been already.
+    EXPECT_EQ(zkdb_txn_write(txn, change.data(), change.size(), nullptr, nullptr), ZKDB_OK);
+    EXPECT_EQ(NextKey(cursor), flags == 0 ? "ar" : "al");
+    EXPECT_EQ(zkdb_cursor_seek(cursor, flags == 0 ? "ab" : "ar", 2, nullptr), ZKDB_OK);
+    EXPECT_EQ(NextKey(cursor), flags == 0 ? "ab" : "ar");
+    zkdb_cursor_close(cursor);
+    zkdb_txn_abort(txn);
+  }
+}
+
 TEST(snapshots_and_cursors_outlive_the_database_and_say_that_it_is_closed) {
   const std::string path = MakeShape(TempDirectory(), 3);
   TestDb db;

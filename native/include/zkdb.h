@@ -322,7 +322,7 @@ ZKDB_EXPORT void zkdb_router_close(zkdb_router *router);
 /* Called now and then during long work with what is done of a total (0: unknown). Return non-zero to stop. */
 typedef int (*zkdb_progress)(void *context, uint64_t done, uint64_t total);
 
-/* A finding of zkdb_check or a line of zkdb_inspect. `size` bytes, not terminated. Return non-zero to stop. */
+/* A finding of zkdb_check or zkdb_salvage, or a line of zkdb_inspect. `size` bytes, not terminated. Return non-zero to stop. */
 typedef int (*zkdb_sink)(void *context, const char *text, size_t size);
 
 /* Writes a checkpoint of every partition that changed. */
@@ -345,6 +345,30 @@ ZKDB_EXPORT zkdb_code zkdb_compact(zkdb_db *db, zkdb_progress progress, void *co
  * `as_json` non-zero: one JSON object per line.
  */
 ZKDB_EXPORT zkdb_code zkdb_inspect(const char *file, int64_t page, int as_json, zkdb_sink sink, void *context,
+                                   zkdb_error *err);
+
+typedef struct zkdb_salvage_result {
+  uint64_t records;        /* in the new database */
+  uint64_t unsure_records; /* taken from pages that are not known to be in use: may be older ones, or deleted */
+  uint64_t lost_records;   /* in intact pages, but a key or value of theirs lay in damaged overflow pages */
+  uint64_t pages;          /* looked at */
+  uint64_t lost_pages;     /* damaged, missing or old copies, and not known to be free */
+  uint64_t log_commits;    /* taken from the log */
+  uint64_t log_gaps;       /* places of the log at which commits are missing */
+  uint64_t findings;       /* texts given to the sink; 0: nothing is lost */
+} zkdb_salvage_result;
+
+/*
+ * Brings the records of a damaged database into a new one: those of every intact page that is in use, and the commits
+ * of the log that came after. The source (a configuration file, or a directory with a zkdb.conf) is only read, and must
+ * not be open anywhere; `destination` is a directory that is new or empty, and gets the same partitions. What is wrong
+ * and what is lost goes to `sink`, file and page first; when it answers non-zero it is told no more, and the work goes
+ * on. `progress` counts bytes. Success also when something is lost: `result` says how much.
+ * ZKDB_LOCKED, ZKDB_CONFIG, ZKDB_MISSING, ZKDB_EXISTS, ZKDB_ABORTED; after those of writing the new database is
+ * incomplete.
+ */
+ZKDB_EXPORT zkdb_code zkdb_salvage(const char *source, const char *destination, zkdb_sink sink, void *sink_context,
+                                   zkdb_progress progress, void *progress_context, zkdb_salvage_result *result,
                                    zkdb_error *err);
 
 #ifdef __cplusplus

@@ -15,26 +15,13 @@ namespace {
 
 constexpr uint32_t kGuessPages = 64;  // pages whose checksums a guess of the page size looks at
 
-const char* SizesProblem(const Meta& m) {
-  if (!std::has_single_bit(m.page_size) || m.page_size < kMinPageSize || m.page_size > kMaxPageSize)
-    return "an impossible page size";
-  const uint64_t segment_size = uint64_t{m.segment_pages} * m.page_size;
-  if (!std::has_single_bit(m.segment_pages) || segment_size < kMinSegmentSize || segment_size > kMaxSegmentSize) {
-    return "an impossible segment size";
-  }
-  if (m.page_count < MetaPages(m.page_size) || m.page_count / m.segment_pages >= kMaxSegments)
-    return "an impossible page count";
-  if (m.root.number >= m.page_count || m.free_map.number >= m.page_count) return "a reference beyond the pages in use";
-  return m.levels > kMaxLevels ? "an impossible number of levels" : nullptr;
-}
-
 // Why the slot is no valid meta, or nullptr. `bytes` has kMetaSlotSize bytes.
 const char* SlotProblem(const uint8_t* bytes, const Meta& meta) {
   if (std::all_of(bytes, bytes + kMetaSlotSize, [](uint8_t b) { return b == 0; })) return "empty";
   if (meta.magic != kMetaMagic) return "the magic is wrong";
   if (MetaChecksum(bytes) != meta.checksum) return "the checksum does not match";
   if (meta.version > kFormatVersion) return "the format version is newer than this build reads";
-  return SizesProblem(meta);
+  return MetaSizesProblem(meta);
 }
 
 void EmitMeta(uint32_t index, const MetaSlot& slot, bool newest, InspectOutput* out) {

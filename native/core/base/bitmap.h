@@ -15,6 +15,10 @@ class Bitmap {
   static constexpr uint32_t kNone = UINT32_MAX;
 
   void Resize(uint32_t bits) { words_.resize((size_t{bits} + 63) / 64, 0); }
+  // As Resize, never to fewer bits: Set of a number below `bits` then does not allocate.
+  void Widen(uint32_t bits) {
+    if ((size_t{bits} + 63) / 64 > words_.size()) Resize(bits);
+  }
   void Clear() { words_.assign(words_.size(), 0), lowest_ = 0; }
   bool Get(uint32_t i) const { return i / 64 < words_.size() && ((words_[i / 64] >> (i % 64)) & 1) != 0; }
   void Set(uint32_t i) {

@@ -6,6 +6,7 @@
 //  1. A successful Status holds no memory: it is one null pointer, so returning it costs nothing.
 //  2. A failed Status always carries a message that says what was found, where, and what to do.
 //  3. Codes are the values of zkdb.h and are never renumbered.
+//  4. NoMemory, and copying it, allocates nothing.
 #pragma once
 
 #include <memory>
@@ -19,17 +20,17 @@ namespace zkdb {
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(zkdb_code code, std::string message)
-      : failure_(std::make_unique<Failure>(Failure{code, std::move(message)})) {}
-  Status(const Status& other) : failure_(other.failure_ ? std::make_unique<Failure>(*other.failure_) : nullptr) {}
+  Status(zkdb_code code, std::string message) : failure_(new Failure{code, std::move(message)}) {}
+  Status(const Status& other) : failure_(Copy(other.failure_)) {}
   Status& operator=(const Status& other) {
-    if (this != &other) failure_ = other.failure_ ? std::make_unique<Failure>(*other.failure_) : nullptr;
+    if (this != &other) failure_ = Copy(other.failure_);
     return *this;
   }
   Status(Status&&) noexcept = default;
   Status& operator=(Status&&) noexcept = default;
 
   static Status Ok() { return {}; }
+  static Status NoMemory() noexcept;
   static Status Corrupt(std::string m) { return {ZKDB_CORRUPT, std::move(m)}; }
   static Status Io(std::string m) { return {ZKDB_IO, std::move(m)}; }
   static Status NoSpace(std::string m) { return {ZKDB_NO_SPACE, std::move(m)}; }
@@ -46,7 +47,19 @@ class [[nodiscard]] Status {
     zkdb_code code;
     std::string message;
   };
-  std::unique_ptr<Failure> failure_;
+  static Failure& no_memory_;  // never destroyed
+  struct Deleter {
+    void operator()(Failure* failure) const {
+      if (failure != &no_memory_) delete failure;
+    }
+  };
+  using Pointer = std::unique_ptr<Failure, Deleter>;
+  static Pointer Copy(const Pointer& from) {
+    if (from == nullptr || from.get() == &no_memory_) return Pointer(from.get());
+    return Pointer(new Failure(*from));
+  }
+
+  Pointer failure_;
 };
 
 }  // namespace zkdb

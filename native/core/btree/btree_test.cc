@@ -70,7 +70,7 @@ class Simulation {
   void Delete(Mutator* m, Model* model) {
     const std::string key = Key(*model);
     bool existed = false;
-    EXPECT_OK(m->Delete(key, &existed));
+    EXPECT_OK(m->Delete(key, false, &existed));
     EXPECT_EQ(existed, model->erase(key) == 1);
   }
   void DeleteRange(Mutator* m, Model* model) {
@@ -301,7 +301,7 @@ TEST(pages_at_the_end_move_to_free_pages_before_them) {
   m = p.Begin();
   while (model.size() > 300) {
     const std::string key = model.begin()->first;
-    EXPECT_OK(m->Delete(key, &existed));
+    EXPECT_OK(m->Delete(key, false, &existed));
     model.erase(key);
   }
   p.Commit();

@@ -12,21 +12,6 @@ namespace {
 constexpr uint64_t kProgressStep = 256;  // pages between two progress calls
 constexpr size_t kShownKeyBytes = 24;
 
-// A key for a person: the first bytes, those that do not print as \xNN.
-std::string Shown(Slice key) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out = "'";
-  for (size_t i = 0; i < std::min(key.size, kShownKeyBytes); ++i) {
-    const uint8_t c = key.data[i];
-    if (c >= 0x20 && c < 0x7F && c != '\\') {
-      out += static_cast<char>(c);
-    } else {
-      out += {'\\', 'x', kDigits[c >> 4], kDigits[c & 15]};
-    }
-  }
-  return out + (key.size > kShownKeyBytes ? "...' (" + std::to_string(key.size) + " bytes)" : "'");
-}
-
 // What the parent allows in a subtree: keys in [lo, hi).
 struct Bounds {
   std::string lo;
@@ -38,7 +23,7 @@ struct Bounds {
 class Checker {
  public:
   Checker(PageSpace* space, const TreeRoot& root, const CheckOptions& options)
-      : space_(space), root_(root), options_(options), page_size_(space->page_size()) {
+      : space_(space), root_(root), options_(options), space_check_(options.space), page_size_(space->page_size()) {
     seen_.Resize(space->page_count());
   }
 
@@ -51,7 +36,6 @@ class Checker {
   bool ReadChecked(PageRef ref, const uint8_t** bytes);
   bool InFile(uint32_t number, const uint8_t* bytes) const;
   void Visit(PageRef ref, uint32_t level, const Bounds& bounds);
-  void CheckHeap(PageRef ref, PageView page);
   void CheckSlot(PageRef ref, PageView page, uint32_t index);
   bool TakeKey(PageRef ref, PageView page, uint32_t index, std::string* key);
   void WalkRun(PageRef owner, const OverflowRef& value, const char* as);
@@ -59,12 +43,14 @@ class Checker {
   void CheckLeafKey(PageRef ref, const std::string& key, const Bounds& bounds);
   void CheckBranch(PageRef ref, PageView page, const Bounds& bounds);
   void CheckRecords();
+  Status LoadSpace();
   void CheckSpace();
   void Progress();
 
   PageSpace* space_;
   const TreeRoot root_;
   const CheckOptions& options_;
+  SpaceCheck space_check_;  // options_.space, or kNone when the free map is damaged
   const uint32_t page_size_;
   Bitmap seen_;
   uint64_t seen_count_ = 0;
@@ -98,7 +84,7 @@ bool Checker::Claim(PageRef ref, const char* as) {
   seen_.Set(ref.number);
   ++seen_count_;
   if (seen_count_ % kProgressStep == 0) Progress();
-  if (options_.space != SpaceCheck::kNone && space_->free_space().free().Get(ref.number)) {
+  if (space_check_ != SpaceCheck::kNone && space_->free_space().free().Get(ref.number)) {
     Report(ref.number, std::string("it is marked free but ") + as + " refers to it");
   }
   return !stopped_;
@@ -150,33 +136,12 @@ void Checker::Visit(PageRef ref, uint32_t level, const Bounds& bounds) {
     Report(ref.number, "it is not a tree page of level " + std::to_string(level));
     return;
   }
-  CheckHeap(ref, page);
   for (uint32_t i = 0; i < page.count() && !stopped_; ++i) CheckSlot(ref, page, i);
   if (page.count() == 0) Report(ref.number, "it is empty");
   if (level == 0) {
     CheckLeaf(ref, page, bounds);
   } else {
     CheckBranch(ref, page, bounds);
-  }
-}
-
-// Cells and garbage make up the heap, and no two cells share bytes.
-void Checker::CheckHeap(PageRef ref, PageView page) {
-  uint64_t cells = 0;
-  std::vector<std::pair<uint32_t, uint32_t>> places;
-  for (uint32_t i = 0; i < page.count(); ++i) {
-    const uint32_t size = page.CellSize(page.slot(i));
-    cells += size;
-    places.emplace_back(page.slot(i).offset, page.slot(i).offset + size);
-  }
-  if (cells + page.header().garbage != page.header().heap_size) {
-    Report(ref.number, "cells of " + std::to_string(cells) + " bytes and garbage of " +
-                           std::to_string(page.header().garbage) + " do not make its heap of " +
-                           std::to_string(page.header().heap_size));
-  }
-  std::sort(places.begin(), places.end());
-  for (size_t i = 1; i < places.size(); ++i) {
-    if (places[i].first < places[i - 1].second) Report(ref.number, "two cells share bytes");
   }
 }
 
@@ -234,16 +199,16 @@ bool Checker::TakeKey(PageRef ref, PageView page, uint32_t index, std::string* k
 
 void Checker::CheckLeafKey(PageRef ref, const std::string& key, const Bounds& bounds) {
   if (has_previous_ && Compare(previous_, key) >= 0) {
-    Report(ref.number, "key " + Shown(key) + " does not come after the key before it, " + Shown(previous_));
+    Report(ref.number, "key " + ShowKey(key) + " does not come after the key before it, " + ShowKey(previous_));
   }
   if (bounds.has_lo && Compare(key, bounds.lo) < 0) {
-    Report(ref.number, "key " + Shown(key) + " is below its parent's separator " + Shown(bounds.lo));
+    Report(ref.number, "key " + ShowKey(key) + " is below its parent's separator " + ShowKey(bounds.lo));
   }
   if (bounds.has_hi && Compare(key, bounds.hi) >= 0) {
-    Report(ref.number, "key " + Shown(key) + " is not below the next separator " + Shown(bounds.hi));
+    Report(ref.number, "key " + ShowKey(key) + " is not below the next separator " + ShowKey(bounds.hi));
   }
   if (options_.owns_key && !options_.owns_key(key)) {
-    Report(ref.number, "key " + Shown(key) + " does not belong to this partition");
+    Report(ref.number, "key " + ShowKey(key) + " does not belong to this partition");
   }
 }
 
@@ -272,10 +237,10 @@ void Checker::CheckBranch(PageRef ref, PageView page, const Bounds& bounds) {
     const bool readable = i + 1 < page.count() && TakeKey(ref, page, i + 1, &separator);
     if (readable) {
       if (child.has_lo && Compare(separator, child.lo) <= 0) {
-        Report(ref.number, "separator " + Shown(separator) + " does not come after " + Shown(child.lo));
+        Report(ref.number, "separator " + ShowKey(separator) + " does not come after " + ShowKey(child.lo));
       }
       if (bounds.has_hi && Compare(separator, bounds.hi) >= 0) {
-        Report(ref.number, "separator " + Shown(separator) + " is not below its parent's " + Shown(bounds.hi));
+        Report(ref.number, "separator " + ShowKey(separator) + " is not below its parent's " + ShowKey(bounds.hi));
       }
       child.hi = separator;
       child.has_hi = true;
@@ -303,14 +268,25 @@ void Checker::CheckSpace() {
   for (uint32_t page = 0; page < space_->page_count() && !stopped_; ++page) {
     if (IsReserved(page)) {
       if (free.Get(page)) Report(page, "it is marked free but is a meta or segment header page");
-    } else if (options_.space == SpaceCheck::kLeaks && !damaged_ && !seen_.Get(page) && !free.Get(page)) {
+    } else if (space_check_ == SpaceCheck::kLeaks && !damaged_ && !seen_.Get(page) && !free.Get(page)) {
       Report(page, "it is leaked: nothing refers to it and it is not free");
     }
   }
 }
 
+// Loads the free map; one that is damaged is a finding, and pages are then not held against it.
+Status Checker::LoadSpace() {
+  if (space_check_ == SpaceCheck::kNone) return Status::Ok();
+  const Status status = space_->LoadFreeMap();
+  if (status.code() != ZKDB_CORRUPT) return status;
+  space_check_ = SpaceCheck::kNone;
+  ++findings_;
+  if (options_.finding && !options_.finding(status.message())) stopped_ = true;
+  return Status::Ok();
+}
+
 Status Checker::Run(uint64_t* findings) {
-  if (options_.space != SpaceCheck::kNone) ZKDB_RETURN_IF_ERROR(space_->LoadFreeMap());
+  ZKDB_RETURN_IF_ERROR(LoadSpace());
   if (root_.levels > kMaxLevels) {
     damaged_ = true;
     Report(root_.page.number, "the meta says that the tree has " + std::to_string(root_.levels) + " levels");
@@ -318,7 +294,7 @@ Status Checker::Run(uint64_t* findings) {
     Visit(root_.page, root_.levels - 1u, Bounds{});
   }
   if (!stopped_) CheckRecords();
-  if (!stopped_ && options_.space != SpaceCheck::kNone) CheckSpace();
+  if (!stopped_ && space_check_ != SpaceCheck::kNone) CheckSpace();
   Progress();
   *findings = findings_;
   return Status::Ok();
@@ -352,6 +328,20 @@ Status MeasurePage(PageSpace* space, PageRef ref, uint32_t level, TreeFigures* o
 }
 
 }  // namespace
+
+std::string ShowKey(Slice key) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out = "'";
+  for (size_t i = 0; i < std::min(key.size, kShownKeyBytes); ++i) {
+    const uint8_t c = key.data[i];
+    if (c >= 0x20 && c < 0x7F && c != '\\') {
+      out += static_cast<char>(c);
+    } else {
+      out += {'\\', 'x', kDigits[c >> 4], kDigits[c & 15]};
+    }
+  }
+  return out + (key.size > kShownKeyBytes ? "...' (" + std::to_string(key.size) + " bytes)" : "'");
+}
 
 Status CheckTree(PageSpace* space, const TreeRoot& root, const CheckOptions& options, uint64_t* findings) {
   *findings = 0;

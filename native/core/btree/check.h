@@ -33,8 +33,11 @@ struct CheckOptions {
   std::function<bool(Slice key)> owns_key;
 };
 
+// A key for a person: the first bytes, those that do not print as \xNN.
+std::string ShowKey(Slice key);
+
 // Checks the version `root`. *findings is how many things are wrong with it. Success also when there are findings or a
-// callback stopped the check; a failure is that of loading the free map.
+// callback stopped the check; a failure is one of reading the free map that is no damage.
 Status CheckTree(PageSpace* space, const TreeRoot& root, const CheckOptions& options, uint64_t* findings);
 
 // Pages of a tree and how full they are, headers and slots counted as used.

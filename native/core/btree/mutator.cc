@@ -8,52 +8,67 @@ namespace zkdb {
 // ---- the path
 // --------------------------------------------------------------------------------------------------------
 
-Status Mutator::Descend(Slice key, Position* leaf_position) {
+// The lowest level of `path` whose page covers `key`, which is not below the key that the path was made for.
+uint32_t Mutator::CoveringLevel(const Path& path, Slice key) const {
+  uint32_t covering = 0;
+  for (uint32_t level = 1; level < root_.levels; ++level) {
+    const Step& step = path[level];
+    if (step.index + 1 >= step.page.count()) continue;
+    if (SurelyBelow(step.page, step.index + 1, key, MaxInlineKey(page_size_))) return covering;
+    covering = level;
+  }
+  return covering;
+}
+
+Status Mutator::Descend(Slice key, bool after_previous, Position* leaf_position) {
+  uint32_t level = top_level();
+  if (after_previous && path_valid_) {
+    level = CoveringLevel(path_, key);
+  } else {
+    path_[level].ref = root_.page;
+    ZKDB_RETURN_IF_ERROR(ReadTreePage(space_, root_.page, level, &path_[level].page));
+  }
   path_valid_ = false;
-  PageRef ref = root_.page;
-  for (uint32_t level = top_level();; --level) {
+  for (; level > 0; --level) {
     Step& step = path_[level];
-    step.ref = ref;
-    ZKDB_RETURN_IF_ERROR(ReadTreePage(space_, ref, level, &step.page));
     Position position;
     ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, step.page, key, &position));
-    if (level == 0) {
-      step.index = position.index;
-      *leaf_position = position;
-      path_valid_ = true;
-      return Status::Ok();
-    }
     step.index = ChildIndex(position);
-    ref = step.page.child(step.index);
-    if (const uint8_t* bytes = space_->Find(ref.number)) PrefetchPage(bytes);
+    Step& below = path_[level - 1];
+    below.ref = step.page.child(step.index);
+    if (const uint8_t* bytes = space_->Find(below.ref.number)) PrefetchPage(bytes);
+    ZKDB_RETURN_IF_ERROR(ReadTreePage(space_, below.ref, level - 1, &below.page));
   }
+  ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, path_[0].page, key, leaf_position));
+  path_[0].index = leaf_position->index;
+  path_valid_ = true;
+  return Status::Ok();
 }
 
-void Mutator::Warm(Slice key) const {
+void Mutator::Warm(Slice key, WarmPath* path) const {
   if (root_.levels < 2) return;
-  const uint8_t* bytes = space_->Find(root_.page.number);
-  for (uint32_t level = top_level(); bytes != nullptr && level > 0; --level) {
-    const PageView page(bytes);
-    if (page.level() != level) return;
-    const Position position = SearchPage(page, 1, key, MaxInlineKey(page_size_));
+  uint32_t level = top_level();
+  if (path->valid) {
+    level = CoveringLevel(path->steps, key);
+  } else {
+    const uint8_t* root = space_->Find(root_.page.number);
+    if (root == nullptr) return;
+    path->steps[level].page = PageView(root);
+  }
+  path->valid = false;
+  for (; level > 0; --level) {
+    Step& step = path->steps[level];
+    if (step.page.level() != level || step.page.header().kind != PageKind::kBranch) return;
+    const Position position = SearchPage(step.page, 1, key, MaxInlineKey(page_size_));
     if (position.undecided) return;
-    bytes = space_->Find(page.child(ChildIndex(position)).number);
+    step.index = ChildIndex(position);
+    const uint8_t* below = space_->Find(step.page.child(step.index).number);
+    if (below == nullptr) return;
+    path->steps[level - 1].page = PageView(below);
+    if (level > 1) continue;
+    for (uint32_t line = 0; line < page_size_; line += 64) __builtin_prefetch(below + line, 0, 2);
   }
-  if (bytes == nullptr) return;
-  for (uint32_t line = 0; line < page_size_; line += 64) __builtin_prefetch(bytes + line, 0, 2);
-}
-
-// True when `key`, which is not below the key that the path was made for, belongs to the path's leaf: it is below the
-// nearest separator to the right. Separators that overflow are not decided here.
-bool Mutator::StillInLeaf(Slice key) const {
-  if (!path_valid_) return false;
-  for (uint32_t level = 1; level < root_.levels; ++level) {
-    const Step& step = path_[level];
-    if (step.index + 1 >= step.page.count()) continue;
-    const Position p = SearchPage(step.page, step.index + 1, key, MaxInlineKey(page_size_));
-    return !p.undecided && !p.exact && p.index == step.index + 1;
-  }
-  return true;
+  path->valid = true;
 }
 
 // Makes *ref a page of this transaction, copying it when it is not yet.
@@ -63,7 +78,9 @@ Status Mutator::Own(PageRef* ref, PageView* page) {
   uint8_t* frame = nullptr;
   ZKDB_RETURN_IF_ERROR(space_->Allocate(&copy, &frame));
   // The checksum is left out: a checkpoint may be writing the old page's own.
-  std::memcpy(frame + kChecksumSize, page->data() + kChecksumSize, page_size_ - kChecksumSize);
+  const uint32_t heap = page_size_ - page->header().heap_size;
+  std::memcpy(frame + kChecksumSize, page->data() + kChecksumSize, page->slots_end() - kChecksumSize);
+  std::memcpy(frame + heap, page->data() + heap, page->header().heap_size);
   auto* header = reinterpret_cast<PageHeader*>(frame);
   header->number = copy.number;
   header->stamp = copy.stamp;
@@ -154,12 +171,7 @@ Status Mutator::Put(Slice key, Slice value, bool after_previous, bool* existed) 
   scratch_.Reset();
   if (root_.levels == 0) return FirstRecord(key, value);
   Position position;
-  if (after_previous && StillInLeaf(key)) {
-    ZKDB_RETURN_IF_ERROR(SearchTreePage(space_, path_[0].page, key, &position));
-    path_[0].index = position.index;
-  } else {
-    ZKDB_RETURN_IF_ERROR(Descend(key, &position));
-  }
+  ZKDB_RETURN_IF_ERROR(Descend(key, after_previous, &position));
   ZKDB_RETURN_IF_ERROR(MakePathWritable());
   PageEditor leaf(Frame(path_[0]), page_size_);
   if (position.exact) {
@@ -176,12 +188,12 @@ Status Mutator::Put(Slice key, Slice value, bool after_previous, bool* existed) 
   return Restructure(0, position.index, position.index, {entry});
 }
 
-Status Mutator::Delete(Slice key, bool* existed) {
+Status Mutator::Delete(Slice key, bool after_previous, bool* existed) {
   *existed = false;
   scratch_.Reset();
   if (root_.levels == 0) return Status::Ok();
   Position position;
-  ZKDB_RETURN_IF_ERROR(Descend(key, &position));
+  ZKDB_RETURN_IF_ERROR(Descend(key, after_previous, &position));
   if (!position.exact) return Status::Ok();
   ZKDB_RETURN_IF_ERROR(MakePathWritable());
   PageEditor leaf(Frame(path_[0]), page_size_);

@@ -1,8 +1,8 @@
 // Changing a tree copy-on-write: the one writer of a partition applies a transaction's operations here.
 //
 // A page is copied once per transaction, on its first change (its stamp tells), then changed in place. A leaf that
-// overflows shares its entries with its two neighbours before a page is added (window restructuring), which keeps
-// randomly filled leaves about 86 % full (Yao, "On Random 2-3 Trees", 1978, for the analysis of k-to-(k+1) splits); an
+// overflows shifts records to a neighbour; when both neighbours are full, all three are laid out anew, with a fourth
+// page where they need one (window restructuring). This keeps randomly filled leaves about 86 % full (Yao, "On Random 2-3 Trees", 1978, for the analysis of k-to-(k+1) splits); an
 // overflow at the tree's right edge starts a new page, which keeps ascending loads at 100 %.
 //
 // Thread-safety: one thread, holding the partition's writer lock.
@@ -22,33 +22,51 @@
 namespace zkdb {
 
 class Mutator {
- public:
-  Mutator(PageSpace* space, const TreeRoot& root) : space_(space), root_(root), page_size_(space->page_size()) {}
-
-  const TreeRoot& root() const { return root_; }
-
-  // Inserts or replaces. `after_previous`: the key is not below the one of the call before, which saves most descents.
-  Status Put(Slice key, Slice value, bool after_previous, bool* existed);
-  Status Delete(Slice key, bool* existed);
-  // Moves tree pages at or above `limit` to free pages below it, as far as there are some.
-  Status MoveBelow(uint32_t limit);
-  // Starts loading the leaf that `key` belongs to, for a Put or Delete a few operations later: copying a page that is
-  // not in the processor's caches is what a random load pays most for.
-  void Warm(Slice key) const;
-  // Deletes a range by cutting whole subtrees; only the two edge paths are edited record by record.
-  Status DeleteRange(const KeyRange& range, uint64_t* deleted);
-
  private:
   struct Step {
     PageRef ref;
     PageView page;
     uint32_t index = 0;
   };
+  using Path = std::array<Step, kMaxLevels>;  // by level
+
+ public:
+  Mutator(PageSpace* space, const TreeRoot& root) : space_(space), root_(root), page_size_(space->page_size()) {}
+
+  const TreeRoot& root() const { return root_; }
+
+  // Inserts or replaces. `after_previous`: the key is not below that of the Put or Delete before, with nothing between,
+  // which saves most of the descent.
+  Status Put(Slice key, Slice value, bool after_previous, bool* existed);
+  Status Delete(Slice key, bool after_previous, bool* existed);
+  // Moves tree pages at or above `limit` to free pages below it, as far as there are some.
+  Status MoveBelow(uint32_t limit);
+  // Where Warm looked last. Only for keys in ascending order, and dropped when the tree changes.
+  struct WarmPath {
+    Path steps;
+    bool valid = false;
+  };
+  // Starts loading the leaf that `key` belongs to, for a Put or Delete a few operations later: copying a page that is
+  // not in the processor's caches is what a random load pays most for.
+  void Warm(Slice key, WarmPath* path) const;
+  // Deletes a range by cutting whole subtrees; only the two edge paths are edited record by record.
+  Status DeleteRange(const KeyRange& range, uint64_t* deleted);
+
+ private:
   // Neighbouring pages of one level whose entries are laid out anew.
   struct Window {
     uint32_t first_child = 0;    // in the parent
     std::vector<Step> pages;     // the old ones
     std::vector<Entry> entries;  // of all of them, in order, with the changes applied
+  };
+  // Records of a full leaf that go to a neighbour.
+  struct Shift {
+    Step neighbour;      // its index is that in the parent
+    bool right = false;  // the neighbour is the one to the right
+    uint32_t from = 0;   // slots [from, to) of the leaf go
+    uint32_t to = 0;
+    bool takes_entry = false;    // and so does the entry that did not fit
+    std::vector<Entry> entries;  // all that go, in order
   };
   struct Layout {
     uint32_t prefix = 0;          // common to the whole window
@@ -60,8 +78,8 @@ class Mutator {
   uint8_t* Frame(const Step& step) { return space_->FrameOf(step.ref.number); }
 
   // mutator.cc: the path and single records
-  Status Descend(Slice key, Position* leaf_position);
-  bool StillInLeaf(Slice key) const;
+  Status Descend(Slice key, bool after_previous, Position* leaf_position);
+  uint32_t CoveringLevel(const Path& path, Slice key) const;
   Status MakePathWritable();
   Status Own(PageRef* ref, PageView* page);
   Status FirstRecord(Slice key, Slice value);
@@ -90,6 +108,14 @@ class Mutator {
   Status ReplaceInParent(uint32_t level, const Window& window, const std::vector<Entry>& children);
   Status GrowRoot(uint32_t level, const std::vector<Entry>& children);
 
+  // shift.cc: a full leaf and one neighbour
+  Status ShiftRecords(uint32_t at, const Entry& entry, bool* done);
+  Status RoomiestNeighbour(Shift* shift);
+  void ChooseRecords(uint32_t at, const Entry& entry, uint32_t bytes, Shift* shift);
+  bool NeighbourTakes(const Shift& shift);
+  Status MoveRecords(uint32_t at, const Entry& entry, Shift* shift);
+  Status MendSeparator(const Shift& shift);
+
   // range_delete.cc
   struct CutResult {
     bool empty = false;
@@ -108,7 +134,7 @@ class Mutator {
   PageSpace* space_;
   TreeRoot root_;
   uint32_t page_size_;
-  std::array<Step, kMaxLevels> path_;  // by level; valid while path_valid_
+  Path path_;  // valid while path_valid_
   bool path_valid_ = false;
   uint64_t deleted_ = 0;
   Scratch scratch_;

@@ -75,6 +75,17 @@ Position SearchPage(PageView page, uint32_t from, Slice key, uint32_t max_inline
   return SearchEqualHeads(page, index, probe, overflows);
 }
 
+bool SurelyBelow(PageView page, uint32_t i, Slice key, uint32_t max_inline_key) {
+  const Slice prefix = page.prefix();
+  const size_t n = std::min(prefix.size, key.size);
+  const int c = n == 0 ? 0 : std::memcmp(key.data, prefix.data, n);
+  if (c != 0 || n < prefix.size) return c <= 0;
+  const Slice probe(key.data + prefix.size, std::min<size_t>(key.size, max_inline_key) - prefix.size);
+  const Slot& s = page.slot(i);
+  const uint32_t head = KeyHead(probe.data, probe.size);
+  return head != s.head ? head < s.head : CompareTail(page, s, probe) < 0;
+}
+
 void PageView::CopyKey(const Slot& s, uint8_t* out) const {
   const Slice p = prefix();
   if (p.size != 0) std::memcpy(out, p.data, p.size);
@@ -133,17 +144,48 @@ const char* VerifyCell(PageView page, uint32_t i, uint32_t page_size, uint32_t p
   return nullptr;
 }
 
+// Which bytes of a page cells take, one bit each.
+class CellMap {
+ public:
+  explicit CellMap(uint32_t page_size) { std::memset(words_, 0, page_size / 8); }
+
+  // False when a cell before has one of the bytes [from, to), which are not none.
+  bool Take(uint32_t from, uint32_t to) {
+    const uint32_t first = from / 64;
+    const uint32_t last = (to - 1) / 64;
+    uint64_t taken = 0;
+    for (uint32_t i = first; i <= last; ++i) {
+      uint64_t mask = UINT64_MAX;
+      if (i == first) mask &= UINT64_MAX << (from % 64);
+      if (i == last) mask &= UINT64_MAX >> (63 - (to - 1) % 64);
+      taken |= words_[i] & mask;
+      words_[i] |= mask;
+    }
+    return taken == 0;
+  }
+
+ private:
+  uint64_t words_[kMaxPageSize / 64];
+};
+
+// A page is changed in place as long as cells and garbage make up the heap: what passes here can be.
 const char* VerifySlots(PageView page, uint32_t page_size, uint32_t page_count) {
   const PageHeader& h = page.header();
   const uint64_t slots_end = uint64_t{page.slots_offset()} + uint64_t{h.count} * sizeof(Slot);
   if (slots_end + h.heap_size > page_size) return "slots and cells overlap";
   if (h.garbage > h.heap_size) return "more garbage than cells";
   if (h.prefix_size > MaxInlineKey(page_size)) return "the prefix is longer than a key can be";
+  CellMap cells(page_size);
+  uint64_t heap = h.garbage;
   for (uint32_t i = 0; i < h.count; ++i) {
-    if (page.in_page_key_size(page.slot(i)) > MaxInlineKey(page_size)) return "a key is longer than a page keeps";
+    const Slot& s = page.slot(i);
+    if (page.in_page_key_size(s) > MaxInlineKey(page_size)) return "a key is longer than a page keeps";
     if (const char* wrong = VerifyCell(page, i, page_size, page_count)) return wrong;
+    const uint32_t size = page.CellSize(s);
+    if (!cells.Take(s.offset, s.offset + size)) return "two cells share bytes";
+    heap += size;
   }
-  return nullptr;
+  return heap == h.heap_size ? nullptr : "cells and garbage do not make up the heap";
 }
 
 }  // namespace
@@ -213,20 +255,24 @@ inline uint32_t PutCell(uint8_t* page, Slot* slot, uint32_t heap_top, const Entr
 bool PageEditor::Insert(uint32_t index, const Entry& entry) {
   const bool keyless = entry.key.size == 0 && !view().leaf();
   if (!keyless && !MatchesPrefix(entry)) return false;
-  const uint32_t need = Need(entry);
-  if (need > view().gap(page_size_)) {
-    if (need > view().free_bytes(page_size_)) return false;
-    Compact();
-  }
-  Slot* s = slots();
-  const uint32_t count = header().count;
-  std::memmove(s + index + 1, s + index, (count - index) * sizeof(Slot));
-  const uint32_t top =
-      PutCell(page_, s + index, page_size_ - header().heap_size, entry, header().prefix_size, view().cell_head_size());
-  header().heap_size = static_cast<uint16_t>(page_size_ - top);
-  header().count = static_cast<uint16_t>(count + 1);
-  if (entry.flags != 0) header().flags |= kPageHasOverflow;
+  if (Need(entry) > view().free_bytes(page_size_)) return false;
+  InsertAll(index, &entry, 1);
   return true;
+}
+
+void PageEditor::InsertAll(uint32_t index, const Entry* entries, size_t count) {
+  uint32_t need = 0;
+  for (size_t i = 0; i < count; ++i) need += Need(entries[i]);
+  if (need > view().gap(page_size_)) Compact();
+  Slot* s = slots();
+  std::memmove(s + index + count, s + index, (header().count - index) * sizeof(Slot));
+  uint32_t top = page_size_ - header().heap_size;
+  for (size_t i = 0; i < count; ++i) {
+    top = PutCell(page_, s + index + i, top, entries[i], header().prefix_size, view().cell_head_size());
+    if (entries[i].flags != 0) header().flags |= kPageHasOverflow;
+  }
+  header().heap_size = static_cast<uint16_t>(page_size_ - top);
+  header().count = static_cast<uint16_t>(header().count + count);
 }
 
 void PageEditor::RemoveRange(uint32_t from, uint32_t to) {

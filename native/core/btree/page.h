@@ -47,6 +47,7 @@ class PageView {
   uint32_t stamp() const { return header().stamp; }
   Slice prefix() const { return {page_ + sizeof(PageHeader), header().prefix_size}; }
   uint32_t slots_offset() const { return static_cast<uint32_t>(sizeof(PageHeader) + RoundUp(header().prefix_size, 8)); }
+  uint32_t slots_end() const { return slots_offset() + count() * uint32_t{sizeof(Slot)}; }
   const Slot* slots() const { return reinterpret_cast<const Slot*>(page_ + slots_offset()); }
   const Slot& slot(uint32_t i) const { return slots()[i]; }
   uint32_t cell_head_size() const { return leaf() ? kLeafCellHead : kBranchCellHead; }
@@ -82,9 +83,7 @@ class PageView {
   Entry EntryAt(uint32_t i, uint8_t* key_memory) const;
 
   // Bytes that nothing uses: between slots and heap, and garbage inside the heap.
-  uint32_t gap(uint32_t page_size) const {
-    return page_size - header().heap_size - slots_offset() - count() * uint32_t{sizeof(Slot)};
-  }
+  uint32_t gap(uint32_t page_size) const { return page_size - header().heap_size - slots_end(); }
   uint32_t free_bytes(uint32_t page_size) const { return gap(page_size) + header().garbage; }
 
  private:
@@ -101,6 +100,9 @@ struct Position {
 
 // Searches slots [from, count). `from` is 0 in a leaf and 1 in a branch.
 Position SearchPage(PageView page, uint32_t from, Slice key, uint32_t max_inline_key);
+
+// Whether `key` is below the key of slot `i` for certain: false too where both go on in overflow pages.
+bool SurelyBelow(PageView page, uint32_t i, Slice key, uint32_t max_inline_key);
 
 // As SearchPage for a branch: the index of the child that holds `key`.
 inline uint32_t ChildIndex(const Position& p) { return p.exact ? p.index : p.index - 1; }
@@ -125,6 +127,8 @@ class PageEditor {
   // Inserts before slot `index`. False, and nothing changed, when it does not fit even after compaction or the key does
   // not begin with the prefix.
   bool Insert(uint32_t index, const Entry& entry);
+  // Inserts entries that begin with the prefix and fit (the caller checked) before slot `index`.
+  void InsertAll(uint32_t index, const Entry* entries, size_t count);
   void Remove(uint32_t index);
   void RemoveRange(uint32_t from, uint32_t to);
   void SetChild(uint32_t index, PageRef child) { Store(page_ + view().slot(index).offset, child); }

@@ -100,6 +100,28 @@ TEST(an_insert_that_does_not_fit_leaves_the_page_as_it_was) {
   EXPECT(page.bytes == before);
 }
 
+// A page whose cells are more than its heap, or share bytes, would be changed in place beyond its ends.
+TEST(a_page_whose_cells_and_garbage_do_not_make_its_heap_is_refused) {
+  TestPage page;
+  page.Build({"abc1", "abc2", "abc3"}, std::string(20, 'v'));
+  PageHeader header = page.view().header();
+  const auto wrong_with = [&](uint16_t garbage) {
+    header.garbage = garbage;
+    std::memcpy(page.bytes.data(), &header, sizeof header);
+    return std::string(VerifyPageStructure(page.bytes.data(), page.page_size, 100));
+  };
+  EXPECT_EQ(wrong_with(1), "cells and garbage do not make up the heap");
+  EXPECT_EQ(wrong_with(header.heap_size), "cells and garbage do not make up the heap");
+}
+
+TEST(a_page_with_two_cells_in_one_place_is_refused) {
+  TestPage page;
+  page.Build({"abc1", "abc2", "abc3"}, std::string(20, 'v'));
+  auto* slots = const_cast<Slot*>(page.view().slots());
+  slots[2].offset = slots[1].offset;
+  EXPECT_EQ(std::string(VerifyPageStructure(page.bytes.data(), page.page_size, 100)), "two cells share bytes");
+}
+
 TEST(the_structure_check_survives_random_bytes) {
   Random random(Seed(53));
   for (int round = 0; round < 3000; ++round) {

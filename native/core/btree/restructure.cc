@@ -32,6 +32,11 @@ Status Mutator::Restructure(uint32_t level, uint32_t from, uint32_t to, const st
     ZKDB_RETURN_IF_ERROR(GatherEntries(level, from, to, insert, &window));
     return LayOut(level, window).ends.size() == 1 ? Relayout(level, &window) : AppendPage(level, insert);
   }
+  if (level == 0 && from == to) {
+    bool shifted = false;
+    ZKDB_RETURN_IF_ERROR(ShiftRecords(from, insert.front(), &shifted));
+    if (shifted) return Status::Ok();
+  }
   if (level == top_level()) {
     window.pages.push_back(path_[level]);
   } else {

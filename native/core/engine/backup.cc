@@ -1,41 +1,13 @@
 // Backup: a snapshot of every partition is written as a new database of the same shape, while this one is in use.
-#include <array>
-
 #include "core/base/coding.h"
 #include "core/engine/engine.h"
 #include "core/engine/scan.h"
-#include "core/partition/values.h"
+#include "core/partition/config_paths.h"
 
 namespace zkdb {
 namespace {
 
 constexpr size_t kChunk = 1u << 20;  // bytes of records read and written at a time
-
-// The configuration without its places: every directory of the copy lies in the folder of its file.
-std::string WithoutDirectories(const std::string& text) {
-  constexpr std::array<std::string_view, 4> kPlaces = {"DefaultHomeDir", "DefaultTransactLogDir", "HomeDir",
-                                                       "TransactLogDir"};
-  std::string out;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = std::string_view(text).substr(begin, end - begin);
-    const std::string_view name = TrimBlanks(line.substr(0, line.find('=')));
-    bool place = false;
-    for (std::string_view p : kPlaces) place |= EqualIgnoringCase(name, p);
-    if (!place) out.append(line).push_back('\n');
-    begin = end + 1;
-  }
-  return out;
-}
-
-Status WriteConfig(Env* env, const std::string& from, const std::string& to) {
-  std::string text;
-  ZKDB_RETURN_IF_ERROR(env->ReadFile(from, 4u << 20, &text));
-  std::unique_ptr<File> file;
-  ZKDB_RETURN_IF_ERROR(env->Open(to, OpenMode::kCreateExclusive, &file));
-  ZKDB_RETURN_IF_ERROR(file->Write(0, WithoutDirectories(text)));
-  return file->Sync();
-}
 
 // Packed records (zkdb_cursor_next) as puts (zkdb.h).
 Slice MakePuts(const std::vector<uint8_t>& records, uint32_t count, std::vector<uint8_t>* batch) {
@@ -88,7 +60,7 @@ Status Engine::Backup(const std::string& directory, const Progress& progress) {
   if (!names.empty())
     return {ZKDB_EXISTS, directory + ": a backup needs an empty directory, but '" + names.front() + "' is there"};
   const std::string config = directory + "/zkdb.conf";
-  ZKDB_RETURN_IF_ERROR(WriteConfig(env_, config_.file, config));
+  ZKDB_RETURN_IF_ERROR(CopyConfigWithoutDirectories(env_, config_.file, config));
   uint64_t total = 0;
   for (auto& p : partitions_) total += p->records;
   std::unique_ptr<DatabaseScan> scan;

@@ -18,11 +18,15 @@ struct Running {
 
 }  // namespace
 
-void Engine::Fail(const Status& cause) {
+void Engine::Fail(const Status& cause) noexcept {
   {
     const std::lock_guard<std::mutex> lock(failure_mutex_);
     if (failed_.load()) return;
-    failure_ = cause;
+    try {
+      failure_ = cause;
+    } catch (const std::bad_alloc&) {
+      failure_ = Status::NoMemory();
+    }
     failed_.store(true, std::memory_order_release);
   }
   queue_->Fail();
@@ -43,15 +47,21 @@ Status Engine::CheckpointPartition(Partition* partition, CheckpointMode mode) {
   held.unlock();
   if (!due || !begun.ok()) return begun;
   // From here on a failure leaves the partition's pages in an unknown state: writes stop until it is reopened.
-  Status status = LogOf(partition->identity.index)->Sync(plan.sequence);
-  if (status.ok()) status = partition->WriteCheckpoint(&plan, env_->WallClockMs());
-  if (status.ok()) {
-    held.lock();
-    status = partition->EndCheckpoint(plan);
-    held.unlock();
+  Status status;
+  try {
+    status = WriteCheckpoint(partition, &plan);
+  } catch (const std::bad_alloc&) {
+    status = Status::NoMemory();
   }
   if (!status.ok()) Fail(status);
   return status;
+}
+
+Status Engine::WriteCheckpoint(Partition* partition, CheckpointPlan* plan) {
+  ZKDB_RETURN_IF_ERROR(LogOf(partition->identity.index)->Sync(plan->sequence));
+  ZKDB_RETURN_IF_ERROR(partition->WriteCheckpoint(plan, env_->WallClockMs()));
+  const std::lock_guard<WriterLock> held(*writer_locks_[partition->identity.index]);
+  return partition->EndCheckpoint(*plan);
 }
 
 Status Engine::CheckpointAll(CheckpointMode mode) {
@@ -144,7 +154,7 @@ void Engine::ThreadWork(bool due) {
     // A full disk is no failure of the database: the writers learn of it, and the next checkpoint tries again.
     if (due) static_cast<void>(CheckpointAll(CheckpointMode::kChanged).ok());
   } catch (const std::bad_alloc&) {
-    Fail({ZKDB_NO_MEMORY, config_.file + ": a checkpoint ran out of memory"});
+    // Nothing is half changed, or it has been noted already; the next one tries again.
   }
 }
 
@@ -159,8 +169,12 @@ Status Engine::CheckpointLast() {
     if (!partitions_[i]->changed_since_open()) continue;
     const std::lock_guard<WriterLock> held(*writer_locks_[i]);
     const uint64_t before = partitions_[i]->last_sequence;
-    // No room to move pages, say: the files then stay longer than they need to be.
-    static_cast<void>(EmptyTail(i).ok());
+    // No room or memory to move pages, say: the files then stay longer than they need to be.
+    try {
+      static_cast<void>(EmptyTail(i).ok());
+    } catch (const std::bad_alloc&) {
+      continue;
+    }
     if (partitions_[i]->last_sequence != before) emptied.push_back(i);
   }
   ZKDB_RETURN_IF_ERROR(CheckpointAll(CheckpointMode::kFinal));
@@ -186,17 +200,25 @@ Status Engine::Close() {
   queue_->Drain();
   const std::unique_lock<std::shared_mutex> use(use_mutex_);
   Status status;
-  if (opened_ && !read_only_ && !failed_.load()) {
-    status = CheckpointLast();
-    for (auto& log : logs_) {
-      if (status.ok()) status = log->CloseClean();
-    }
+  try {
+    status = CloseFiles();
+  } catch (const std::bad_alloc&) {
+    status = Status::NoMemory();
   }
   closed_.store(true, std::memory_order_release);
   logs_.clear();
   for (auto& p : partitions_) p->space.ReleaseFiles();
   locks_.clear();
   return status;
+}
+
+// A close that cannot write what was acknowledged says so.
+Status Engine::CloseFiles() {
+  if (!opened_ || read_only_) return Status::Ok();
+  ZKDB_RETURN_IF_ERROR(FailureStatus());
+  ZKDB_RETURN_IF_ERROR(CheckpointLast());
+  for (auto& log : logs_) ZKDB_RETURN_IF_ERROR(log->CloseClean());
+  return Status::Ok();
 }
 
 Engine::~Engine() { static_cast<void>(Close().ok()); }

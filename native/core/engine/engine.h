@@ -35,6 +35,7 @@ struct EngineOptions {
   bool create_if_missing = true;
   bool error_if_exists = false;
   bool read_only = false;
+  bool background = true;  // false: no thread of its own; checkpoints and syncs come by call alone
 };
 
 struct WriteResult {
@@ -165,7 +166,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void RollBack(const std::vector<Applied>& applied);
   Status LogAndQueue(const std::vector<Applied>& applied, const LogGroups& groups, uint64_t* sequence);
   Status ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence);
-  Status MakeDurable(Log* log, uint64_t sequence, zkdb_durability durability);
+  Status MakeDurable(Log* log, uint64_t sequence, zkdb_durability durability) noexcept;
+  Status WaitDurable(Log* log, uint64_t sequence, zkdb_durability durability);
   Status WriteParts(Batch* batch, zkdb_durability durability, WriteResult* result);
   Status WriteArranged(Batch* batch, zkdb_durability durability, WriteResult* result);
   void LockPartitions(Batch* batch, HeldLocks* locks);
@@ -176,7 +178,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // maintenance.cc
   Status RewritePartition(uint32_t index, const Progress& progress);
-  Status CommitRewrite(uint32_t index, const TreeRoot& fresh);
+  Status CommitRewrite(uint32_t index, const TreeRoot& fresh, RollbackGuard* guard);
   Status CompactPartition(uint32_t index, const Progress& progress);
   Status EmptyTail(uint32_t index);
   bool IsUntouched(uint32_t partition);
@@ -190,8 +192,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status CheckpointAll(CheckpointMode mode);
   Status CheckpointLast();
   Status CheckpointPartition(Partition* partition, CheckpointMode mode);
+  Status WriteCheckpoint(Partition* partition, CheckpointPlan* plan);
+  Status CloseFiles();
   Status RecycleLogs(const std::vector<uint64_t>& begin);
-  void Fail(const Status& cause);
+  void Fail(const Status& cause) noexcept;
+  Status FailureStatus() const;
   void ThreadMain();
   void ThreadWork(bool due);
   bool HoldsPartition(uint32_t partition);

@@ -68,29 +68,24 @@ Status CopyTree(PageSpace* space, const TreeRoot& from, const Progress& progress
 Status Engine::RewritePartition(uint32_t index, const Progress& progress) {
   Partition& p = *partitions_[index];
   ZKDB_RETURN_IF_ERROR(p.space.Begin(Limits()));
+  RollbackGuard guard(&p.space);
   TreeRoot fresh;
   Status status = CopyTree(&p.space, p.working, progress, &fresh);
   uint64_t deleted = 0;
   Mutator old(&p.space, p.working);
   if (status.ok()) status = old.DeleteRange(KeyRange{}, &deleted);
-  if (!status.ok()) {
-    p.space.Rollback();
-    return status;
-  }
-  return CommitRewrite(index, fresh);
+  ZKDB_RETURN_IF_ERROR(status);
+  return CommitRewrite(index, fresh, &guard);
 }
 
 // Commits a tree that holds the same records in other pages: its log record holds no operation.
-Status Engine::CommitRewrite(uint32_t index, const TreeRoot& fresh) {
+Status Engine::CommitRewrite(uint32_t index, const TreeRoot& fresh, RollbackGuard* guard) {
   Partition& p = *partitions_[index];
   LogGroups groups;
   groups.Add(p.identity.uid, nullptr, nullptr);
   uint64_t sequence = 0;
-  const Status logged = LogAndQueue({{index, fresh}}, groups, &sequence);
-  if (!logged.ok()) {
-    p.space.Rollback();
-    return logged;
-  }
+  ZKDB_RETURN_IF_ERROR(LogAndQueue({{index, fresh}}, groups, &sequence));
+  guard->Committed();
   return MakeDurable(LogOf(index), sequence, ZKDB_DURABILITY_COMMIT);
 }
 
@@ -99,13 +94,13 @@ Status Engine::CommitRewrite(uint32_t index, const TreeRoot& fresh) {
 Status Engine::EmptyTail(uint32_t index) {
   Partition& p = *partitions_[index];
   ZKDB_RETURN_IF_ERROR(p.space.Begin(Limits()));
+  RollbackGuard guard(&p.space);
   p.space.CoolDown();
   const uint64_t free = p.space.free_space().cold_count();
-  if (free < kTailLeast || free < p.space.page_count() / kTailFraction) return p.space.Rollback(), Status::Ok();
+  if (free < kTailLeast || free < p.space.page_count() / kTailFraction) return Status::Ok();
   Mutator mutator(&p.space, p.working);
-  const Status moved = mutator.MoveBelow(p.space.page_count() - static_cast<uint32_t>(free));
-  if (!moved.ok()) return p.space.Rollback(), moved;
-  return CommitRewrite(index, mutator.root());
+  ZKDB_RETURN_IF_ERROR(mutator.MoveBelow(p.space.page_count() - static_cast<uint32_t>(free)));
+  return CommitRewrite(index, mutator.root(), &guard);
 }
 
 // Twice: the first rewrite moves everything behind the old pages, the second one back into the space that they left, so

@@ -6,18 +6,6 @@
 #include "core/engine/engine.h"
 
 namespace zkdb {
-namespace {
-
-// FNV-1a, 64 bits: a partition's number within its database, made from the database's id and the partition's name.
-uint64_t PartitionUid(const DatabaseId& id, const std::string& name) {
-  uint64_t h = 0xcbf29ce484222325;
-  const auto mix = [&h](uint8_t b) { h = (h ^ b) * 0x100000001b3; };
-  for (uint8_t b : id) mix(b);
-  for (char c : name) mix(static_cast<uint8_t>(c));
-  return h == 0 ? 1 : h;
-}
-
-}  // namespace
 
 Engine::Engine(Env* env, DatabaseConfig config, const EngineOptions& options)
     : env_(env), config_(std::move(config)), read_only_(options.read_only) {
@@ -42,7 +30,7 @@ Status Engine::Open(Env* env, const std::string& config_path, const EngineOption
   ZKDB_RETURN_IF_ERROR(Selector::Build(engine->config_, &engine->selector_));
   ZKDB_RETURN_IF_ERROR(engine->OpenFiles(options));
   engine->opened_ = true;
-  engine->StartThread();
+  if (options.background) engine->StartThread();
   *out = std::move(engine);
   return Status::Ok();
 }
@@ -116,6 +104,13 @@ Status Engine::FindIdentity(const EngineOptions& options, const std::vector<Meta
                                  config_.partitions[i].directory + " holds a partition; restore the log's directory"};
     }
     ZKDB_RETURN_IF_ERROR(CheckMeta(static_cast<uint32_t>(i), metas[i]));
+  }
+  // All of them were made before the first log had a file.
+  for (size_t i = 0; have_log && i < logs; ++i) {
+    if (env_->Exists(LogDirectory(i))) continue;
+    return {ZKDB_MISMATCH, LogDirectory(i) +
+                               ": the log's directory is missing, but the database has other logs; "
+                               "restore the directory from a backup"};
   }
   if (have_log && options.error_if_exists) return {ZKDB_EXISTS, config_.file + ": the database exists already"};
   if (have_log) return Status::Ok();
@@ -252,7 +247,15 @@ Status Engine::CheckAges(size_t log, const LogSummary& summary, const std::vecto
                                  ": an older copy of the partition"};
     }
   }
-  return Status::Ok();
+  // The last commit before the log's first file changed some partition, whose checkpoint let the older files go.
+  uint64_t newest = 0;
+  for (size_t i = 0; i < partitions_.size(); ++i) {
+    if (!config_.isolated || i == log) newest = std::max(newest, partitions_[i]->last_sequence.load());
+  }
+  if (newest >= summary.first_previous) return Status::Ok();
+  return {ZKDB_MISMATCH, LogDirectory(log) + ": the log begins after commit " + std::to_string(summary.first_previous) +
+                             ", but its partitions end at commit " + std::to_string(newest) +
+                             ": older log files are missing; restore them from a backup"};
 }
 
 Status Engine::Replay(const LogRecord& record) {

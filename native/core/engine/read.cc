@@ -8,9 +8,10 @@
 namespace zkdb {
 
 Snapshot::Snapshot(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {
-  // Claimed with a number that is not newer than what CopyRoots then reads, so nothing it needs is given away between.
-  slot_ = engine_->snapshots_.Claim(engine_->queue_->published(), engine_->env_->MonotonicMs());
+  roots_.resize(engine_->partition_count());
   const EpochGuard guard;
+  // Nothing behind it needs memory. Claimed with a number that is not newer than what CopyRoots then reads, so nothing it needs is given away between.
+  slot_ = engine_->snapshots_.Claim(engine_->queue_->published(), engine_->env_->MonotonicMs());
   sequence_ = engine_->queue_->CopyRoots(&roots_);
   slot_->sequence.store(sequence_, std::memory_order_seq_cst);
 }

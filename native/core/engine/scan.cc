@@ -25,7 +25,7 @@ Status DatabaseScan::Open(std::shared_ptr<Snapshot> snapshot, const KeyRange& ra
   std::unique_ptr<DatabaseScan> scan(new DatabaseScan(range, options));
   scan->engine_ = snapshot->engine().get();
   scan->snapshot_ = std::move(snapshot);
-  ZKDB_RETURN_IF_ERROR(scan->Start());
+  ZKDB_RETURN_IF_ERROR(scan->Start(scan->Range()));
   *out = std::move(scan);
   return Status::Ok();
 }
@@ -35,7 +35,7 @@ Status DatabaseScan::Open(Transaction* transaction, const KeyRange& range, const
   std::unique_ptr<DatabaseScan> scan(new DatabaseScan(range, options));
   scan->engine_ = transaction->engine().get();
   scan->transaction_ = transaction;
-  ZKDB_RETURN_IF_ERROR(scan->Start());
+  ZKDB_RETURN_IF_ERROR(scan->Start(scan->Range()));
   *out = std::move(scan);
   return Status::Ok();
 }
@@ -45,12 +45,11 @@ Status DatabaseScan::CheckOpen() const {
   return transaction_->open() ? Status::Ok() : Status(ZKDB_CLOSED, "the transaction has ended");
 }
 
-// Collects the trees that can hold part of the range.
-Status DatabaseScan::Start() {
+// Collects the trees that can hold part of `range`, which is the scan's or less.
+Status DatabaseScan::Start(const KeyRange& range) {
   const EpochGuard guard;
   ZKDB_RETURN_IF_ERROR(CheckOpen());
   std::vector<ScanSource> sources;
-  const KeyRange range = Range();
   for (uint32_t i = 0; i < engine_->partition_count(); ++i) {
     if (!engine_->selector().MayHold(i, range.lo, range.has_hi, range.hi)) continue;
     TreeRoot root;
@@ -82,26 +81,34 @@ Status DatabaseScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records
 Status DatabaseScan::Seek(Slice key) {
   const EpochGuard guard;
   ZKDB_RETURN_IF_ERROR(CheckOpen());
+  if (transaction_ == nullptr) return scan_->Seek(key);
   has_last_ = false;
-  if (transaction_ != nullptr && transaction_->version() != version_) ZKDB_RETURN_IF_ERROR(Start());
+  seek_key_ = key.ToString();
+  has_seek_ = true;
+  if (narrowed_ || transaction_->version() != version_) ZKDB_RETURN_IF_ERROR(Start(Range()));
+  narrowed_ = false;
   return scan_->Seek(key);
 }
 
 // ---- a transaction's own state
 // ---------------------------------------------------------------------------------------
 
-// The transaction wrote since the last call: its pages changed, so the scan starts anew behind the last key.
+// The transaction wrote since the last call: its pages changed, so the scan starts anew behind the last key, or where a
+// seek left it.
 Status DatabaseScan::Reposition() {
   if (transaction_->version() == version_) return Status::Ok();
+  KeyRange range = Range();
+  narrowed_ = has_last_;
   if (has_last_ && options_.reverse) {
-    hi_ = last_key_;
-    range_.has_hi = true;
-    range_.hi_inclusive = false;
+    range.hi = last_key_;
+    range.has_hi = true;
+    range.hi_inclusive = false;
   } else if (has_last_) {
-    lo_ = last_key_;
-    range_.lo_exclusive = true;
+    range.lo = last_key_;
+    range.lo_exclusive = true;
   }
-  return Start();
+  ZKDB_RETURN_IF_ERROR(Start(range));
+  return has_seek_ && !has_last_ ? scan_->Seek(seek_key_) : Status::Ok();
 }
 
 Status DatabaseScan::PackTransaction(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used,

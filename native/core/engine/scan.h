@@ -33,7 +33,7 @@ class DatabaseScan {
  private:
   DatabaseScan(const KeyRange& range, const ScanOptions& options);
   Status CheckOpen() const;
-  Status Start();
+  Status Start(const KeyRange& range);
   KeyRange Range() const;
   Status PackTransaction(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count,
                          bool* done, bool* too_small);
@@ -52,6 +52,9 @@ class DatabaseScan {
   uint64_t version_ = 0;  // of the transaction when scan_ was made
   std::string last_key_;  // given last
   bool has_last_ = false;
+  std::string seek_key_;  // where a record is looked for until one was given
+  bool has_seek_ = false;
+  bool narrowed_ = false;       // scan_ begins behind a last key, not at the range's end
   std::vector<uint8_t> whole_;  // records with keys, where the caller does not want them
 };
 

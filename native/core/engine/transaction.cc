@@ -1,5 +1,7 @@
 #include "core/engine/transaction.h"
 
+#include <algorithm>
+
 #include "core/segment/epoch.h"
 
 namespace zkdb {
@@ -44,15 +46,11 @@ zkdb_code Transaction::Get(Slice key, uint8_t* buffer, size_t capacity, size_t* 
 // Takes a partition's writer lock and begins its part of the transaction.
 Status Transaction::Touch(uint32_t partition) {
   if (touched_.contains(partition)) return Status::Ok();
-  engine_->writer_locks_[partition]->lock();
   Partition& p = *engine_->partitions_[partition];
-  const Status begun = p.space.Begin(engine_->Limits());
-  if (!begun.ok()) {
-    engine_->writer_locks_[partition]->unlock();
-    return begun;
-  }
-  touched_.emplace(partition, p.working);
-  return Status::Ok();
+  const auto at = touched_.emplace(partition, TreeRoot{}).first;
+  engine_->writer_locks_[partition]->lock();
+  at->second = p.working;  // from here on the end of the transaction gives the lock back
+  return p.space.Begin(engine_->Limits());
 }
 
 Status Transaction::Apply(Batch* batch, WriteResult* result) {
@@ -75,7 +73,7 @@ Status Transaction::Apply(Batch* batch, WriteResult* result) {
   });
 }
 
-Status Transaction::Write(Slice bytes, WriteResult* result) {
+Status Transaction::Write(Slice bytes, WriteResult* result) try {
   *result = WriteResult{};
   if (!open_) return {ZKDB_CLOSED, "the transaction has ended"};
   if (!failure_.ok()) return failure_;
@@ -87,12 +85,13 @@ Status Transaction::Write(Slice bytes, WriteResult* result) {
     return {ZKDB_BATCH_TOO_LARGE,
             "the transaction has more than " + std::to_string(ZKDB_MAX_BATCH_SIZE) + " bytes of changes"};
   }
-  try {
-    failure_ = Apply(&batch, result);
-  } catch (const std::bad_alloc&) {
-    failure_ = {ZKDB_NO_MEMORY, "no memory for the changes of the transaction"};
-  }
+  // Until it is known to have worked it has not.
+  failure_ = Status::NoMemory();
+  failure_ = Apply(&batch, result);
   if (failure_.ok()) existed_ += result->existed;
+  return failure_;
+} catch (const std::bad_alloc&) {
+  failure_ = Status::NoMemory();
   return failure_;
 }
 
@@ -110,12 +109,12 @@ void Transaction::End() {
   engine_->gate_.LeaveExclusive();
 }
 
-Status Transaction::Commit(zkdb_durability durability, WriteResult* result) {
+Status Transaction::Commit(zkdb_durability durability, WriteResult* result) try {
   *result = WriteResult{};
   if (!open_) return {ZKDB_CLOSED, "the transaction has ended"};
   Status status = failure_.ok() ? engine_->CheckWritable() : failure_;
   if (status.ok() && !changes_.empty()) status = Verify();
-  if (!status.ok() || changes_.empty()) return Abort(), status;
+  if (!status.ok() || changes_.empty()) return Abort(), status.ok() ? engine_->FailureStatus() : status;
   // The gate opens before the commit is durable: from then on this keeps the log open.
   const std::shared_lock<std::shared_mutex> use(engine_->use_mutex_);
   const uint32_t first = touched_.begin()->first;
@@ -126,6 +125,9 @@ Status Transaction::Commit(zkdb_durability durability, WriteResult* result) {
   result->existed = existed_;
   End();
   return engine_->MakeDurable(engine_->LogOf(first), sequence, durability);
+} catch (const std::bad_alloc&) {
+  Abort();
+  return Status::NoMemory();
 }
 
 Status Transaction::LogChanges(uint64_t* sequence) {
@@ -136,7 +138,7 @@ Status Transaction::LogChanges(uint64_t* sequence) {
     for (const auto& [partition, changes] : changes_) groups.Append(changes);
     return engine_->LogAndQueue(applied, groups, sequence);
   } catch (const std::bad_alloc&) {
-    const Status status(ZKDB_NO_MEMORY, "no memory to commit the transaction");
+    const Status status = Status::NoMemory();
     if (*sequence != 0) engine_->Fail(status);
     return status;
   }
@@ -149,7 +151,11 @@ void Engine::AbortOwnTransaction() {
 void Transaction::Abort() {
   if (!open_) return;
   for (const auto& [partition, root] : touched_) engine_->partitions_[partition]->space.Rollback();
+  uint64_t seen = 0;
+  for (const auto& p : engine_->partitions_) seen = std::max(seen, p->last_sequence.load());
   End();
+  // The caller has read commits that may not be visible yet: it goes on when they are, or never will be.
+  static_cast<void>(engine_->queue_->WaitFor(seen));
 }
 
 }  // namespace zkdb

@@ -10,7 +10,18 @@
 namespace zkdb {
 namespace {
 
-constexpr ptrdiff_t kWarmAhead = 3;  // operations between asking for a leaf and changing it
+constexpr ptrdiff_t kWarmGroup = 8;  // operations whose leaves are asked for together, before they are applied
+
+// Asks for the leaves of [first, end).
+void WarmLeaves(const PageSpace& space, const Mutator& mutator, const Operation* first, const Operation* end,
+                bool sorted) {
+  Mutator::WarmPath path;
+  for (const Operation* op = first; op != end; ++op) {
+    path.valid &= sorted;
+    mutator.Warm(op->key, &path);
+    space.WarmFrame(static_cast<size_t>(op - first));
+  }
+}
 
 }  // namespace
 
@@ -19,6 +30,10 @@ Status Engine::ClosedStatus() const { return {ZKDB_CLOSED, config_.file + ": the
 Status Engine::CheckWritable() const {
   if (closed()) return ClosedStatus();
   if (read_only_) return {ZKDB_READ_ONLY, config_.file + ": the database was opened read-only"};
+  return FailureStatus();
+}
+
+Status Engine::FailureStatus() const {
   if (!failed_.load(std::memory_order_acquire)) return Status::Ok();
   const std::lock_guard<std::mutex> lock(failure_mutex_);
   return {ZKDB_FAILED,
@@ -79,7 +94,15 @@ Status Engine::WriteArranged(Batch* batch, zkdb_durability durability, WriteResu
   LockPartitions(batch, &locks);
   ZKDB_RETURN_IF_ERROR(CheckWritable());
   if (batch->has_conditions()) ZKDB_RETURN_IF_ERROR(CheckConditions(batch, result));
-  if (result->failed_index >= 0) return Status::Ok();
+  if (result->failed_index >= 0) {
+    // The caller learns of commits that may not be visible yet: first they have to be.
+    uint64_t seen = 0;
+    for (const Operation& op : batch->operations()) {
+      seen = std::max(seen, partitions_[op.partition]->last_sequence.load());
+    }
+    locks.Release();
+    return queue_->WaitFor(seen) ? Status::Ok() : CheckWritable();
+  }
   uint64_t sequence = 0;
   const Status status = ApplyAndLog(batch, result, &sequence);
   locks.Release();
@@ -106,7 +129,7 @@ Status Engine::ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence
     }
     if (status.ok()) status = LogAndQueue(applied, groups, sequence);
   } catch (const std::bad_alloc&) {
-    status = {ZKDB_NO_MEMORY, "no memory for the batch; write it in parts"};
+    status = Status::NoMemory();
     if (*sequence != 0) Fail(status);  // its number is given out: nothing can be published behind it
   }
   if (!status.ok()) RollBack(applied);
@@ -149,15 +172,18 @@ Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const
   PageSpace& space = partitions_[partition]->space;
   Mutator mutator(&space, *root);
   for (const Operation* op = first; op != end; ++op) {
-    if (end - op > kWarmAhead) mutator.Warm(op[kWarmAhead].key);
+    if (end - first > 1 && (op - first) % kWarmGroup == 0) {
+      WarmLeaves(space, mutator, op, op + std::min(kWarmGroup, end - op), sorted);
+    }
     bool existed = false;
     uint64_t deleted = 0;
+    const bool after_previous = sorted && op != first;
     if (op->kind == ZKDB_OP_DELETE_RANGE) {
       ZKDB_RETURN_IF_ERROR(mutator.DeleteRange(op->range(), &deleted));
     } else if (op->deletes()) {
-      ZKDB_RETURN_IF_ERROR(mutator.Delete(op->key, &existed));
+      ZKDB_RETURN_IF_ERROR(mutator.Delete(op->key, after_previous, &existed));
     } else {
-      ZKDB_RETURN_IF_ERROR(mutator.Put(op->key, op->value, sorted && op != first, &existed));
+      ZKDB_RETURN_IF_ERROR(mutator.Put(op->key, op->value, after_previous, &existed));
     }
     result->existed += deleted + (existed ? 1 : 0);
   }
@@ -168,8 +194,8 @@ Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const
 Status Engine::ApplyAll(Batch* batch, std::vector<Applied>* applied, WriteResult* result) {
   const ReleaseLimits limits = Limits();
   return batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
-    ZKDB_RETURN_IF_ERROR(partitions_[p]->space.Begin(limits));
     applied->push_back({p, partitions_[p]->working});
+    ZKDB_RETURN_IF_ERROR(partitions_[p]->space.Begin(limits));
     ZKDB_RETURN_IF_ERROR(ApplyOperations(p, first, end, batch->sorted(), &applied->back().root, result));
     return config_.verify_all ? VerifyTree(p, applied->back().root) : Status::Ok();
   });
@@ -179,11 +205,17 @@ void Engine::RollBack(const std::vector<Applied>& applied) {
   for (const Applied& a : applied) partitions_[a.partition]->space.Rollback();
 }
 
-// Appends the record, makes the new trees the writers' state and queues the commit. On failure nothing has changed.
+// Appends the record, makes the new trees the writers' state and queues the commit. On failure nothing has changed:
+// whatever needs memory is done before the record has its number.
 Status Engine::LogAndQueue(const std::vector<Applied>& applied, const LogGroups& groups, uint64_t* sequence) {
   const Slice payload = groups.bytes();
   ChangedRoots roots;
   roots.reserve(applied.size());
+  for (const Applied& a : applied) {
+    roots.emplace_back(a.partition, a.root.page);
+    partitions_[a.partition]->space.PrepareCommit();
+  }
+  CommitQueue::Place place = CommitQueue::MakePlace(std::move(roots));
   const Status logged = LogOf(applied.front().partition)->Append(&sequence_, &payload, 1, sequence);
   if (!logged.ok()) {
     // A failed write may have used up a number: nothing can be published behind it.
@@ -196,16 +228,25 @@ Status Engine::LogAndQueue(const std::vector<Applied>& applied, const LogGroups&
     p.working = a.root;
     p.records = a.root.records;
     p.last_sequence = *sequence;
-    roots.emplace_back(a.partition, a.root.page);
     NotePressure(&p);
     EnforceSnapshotLimit(&p);
   }
-  queue_->Enqueue(*sequence, std::move(roots));
+  queue_->Enqueue(*sequence, std::move(place));
   commits_.fetch_add(1, std::memory_order_relaxed);
   return Status::Ok();
 }
 
-Status Engine::MakeDurable(Log* log, uint64_t sequence, zkdb_durability durability) {
+// The commit waits in the queue: when it cannot be published, whatever the reason, none behind it can.
+Status Engine::MakeDurable(Log* log, uint64_t sequence, zkdb_durability durability) noexcept {
+  try {
+    return WaitDurable(log, sequence, durability);
+  } catch (const std::bad_alloc&) {
+    Fail(Status::NoMemory());
+    return Status::NoMemory();
+  }
+}
+
+Status Engine::WaitDurable(Log* log, uint64_t sequence, zkdb_durability durability) {
   if (durability == ZKDB_DURABILITY_DEFAULT) durability = config_.durability;
   Status status;
   if (durability == ZKDB_DURABILITY_COMMIT) status = log->Sync(sequence);

@@ -79,6 +79,10 @@ class Env {
   // ZKDB_LOCKED, naming the holder's pid, when another open of the file holds it.
   virtual Status Lock(const std::string& path, std::unique_ptr<FileLock>* out) = 0;
 
+  // Whether Lock would fail because another open holds the lock, without making or changing the file.
+  // ZKDB_LOCKED as Lock; success when the file is free, or not there, or the Env cannot tell.
+  virtual Status ProbeLock(const std::string&) { return Status::Ok(); }
+
   virtual bool Exists(const std::string& path) = 0;
   // Makes the directory and its missing parents; success when it is there. Parents of what it made are synced.
   virtual Status CreateDirectory(const std::string& path) = 0;

@@ -3,6 +3,7 @@
 // Thread-safety: as Env, when the hook is thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -42,6 +43,8 @@ class EnvWrapper : public Env {
     return total;
   }
   std::atomic<uint64_t> bytes_read{0};
+  // Whether a Write that the hook fails puts half of its bytes into the file first.
+  std::atomic<bool> writes_half{false};
 
   Status Before(const char* call, const std::string& path) {
     Hook hook;
@@ -110,8 +113,10 @@ class FileWrapper : public File {
     return status;
   }
   Status Write(uint64_t offset, const Slice* parts, size_t count) override {
-    ZKDB_RETURN_IF_ERROR(env_->Before("Write", path()));
-    return base_->Write(offset, parts, count);
+    const Status status = env_->Before("Write", path());
+    if (status.ok()) return base_->Write(offset, parts, count);
+    if (env_->writes_half) WriteHalf(offset, parts, count);
+    return status;
   }
   Status Sync() override {
     ZKDB_RETURN_IF_ERROR(env_->Before("Sync", path()));
@@ -136,6 +141,17 @@ class FileWrapper : public File {
   const std::string& path() const override { return base_->path(); }
 
  private:
+  void WriteHalf(uint64_t offset, const Slice* parts, size_t count) {
+    size_t left = 0;
+    for (size_t i = 0; i < count; ++i) left += parts[i].size;
+    left /= 2;
+    for (size_t i = 0; i < count && left > 0; offset += parts[i].size, ++i) {
+      const Slice part(parts[i].data, std::min(left, parts[i].size));
+      if (!base_->Write(offset, part).ok()) return;
+      left -= part.size;
+    }
+  }
+
   EnvWrapper* env_;
   std::unique_ptr<File> base_;
 };

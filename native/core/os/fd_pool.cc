@@ -26,6 +26,8 @@ int OpenRetryingInterrupts(const char* path, int flags) {
 
 Status FdPool::Add(Entry* entry, int create_flags) {
   std::lock_guard<std::mutex> lock(mutex_);
+  entry->place = closed_.insert(closed_.end(), entry);
+  entry->placed = true;
   return OpenLocked(entry, create_flags);
 }
 
@@ -33,6 +35,8 @@ void FdPool::Remove(Entry* entry) {
   std::lock_guard<std::mutex> lock(mutex_);
   ZKDB_ASSERT(entry->calls == 0);
   if (entry->fd >= 0) CloseLocked(entry);
+  if (entry->placed) closed_.erase(entry->place);
+  entry->placed = false;
 }
 
 Status FdPool::Acquire(Entry* entry, bool writing, int* fd, uint64_t* writes) {
@@ -74,7 +78,7 @@ Status FdPool::OpenLocked(Entry* entry, int create_flags) {
   }
   if (fd < 0) return PosixError("open", entry->path, errno);
   entry->fd = fd;
-  entry->place = recent_.insert(recent_.end(), entry);
+  recent_.splice(recent_.end(), closed_, entry->place);
   return Status::Ok();
 }
 
@@ -88,7 +92,7 @@ bool FdPool::EvictOneLocked() {
 }
 
 void FdPool::CloseLocked(Entry* entry) {
-  recent_.erase(entry->place);
+  closed_.splice(closed_.end(), recent_, entry->place);
   close(entry->fd);
   entry->fd = -1;
 }

@@ -7,7 +7,8 @@
 //  1. A file that is in a call, or has writes that no later successful sync covers, is never closed: closing it could
 //     lose the error that its sync must report.
 //  2. When every open file is in that state the pool grows beyond its limit rather than fails.
-//  3. A path keeps naming the same file while its Entry is in the pool: a file is not renamed or removed in use.
+//  3. Opening a descriptor allocates nothing but what the system does: an entry keeps its place in one of the lists.
+//  4. A path keeps naming the same file while its Entry is in the pool: a file is not renamed or removed in use.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,8 @@ class FdPool {
     uint32_t calls = 0;                   // calls under way
     uint64_t writes = 0;                  // writing calls begun
     uint64_t synced = 0;                  // of these, covered by a successful sync
-    std::list<Entry*>::iterator place{};  // in recent_ while open
+    std::list<Entry*>::iterator place{};  // in recent_ while open, else in closed_
+    bool placed = false;
   };
 
   explicit FdPool(size_t limit) : limit_(limit) {}
@@ -59,6 +61,7 @@ class FdPool {
   const size_t limit_;
   std::mutex mutex_;
   std::list<Entry*> recent_;  // open entries, least recently used first
+  std::list<Entry*> closed_;
 };
 
 // A descriptor held for one call.

@@ -53,8 +53,8 @@ bool IsDirectory(const std::string& path) {
 bool ResolveExisting(const std::string& path, std::string* out) {
   char* resolved = realpath(path.c_str(), nullptr);
   if (resolved == nullptr) return false;
+  const std::unique_ptr<char, decltype(&std::free)> owned(resolved, &std::free);
   *out = resolved;
-  std::free(resolved);
   return true;
 }
 
@@ -104,7 +104,9 @@ Status PosixEnv::CreateDirectory(const std::string& path) {
 
 Status PosixEnv::List(const std::string& path, std::vector<std::string>* names) {
   names->clear();
-  DIR* directory = opendir(path.c_str());
+  const auto close_directory = [](DIR* open) { closedir(open); };
+  const std::unique_ptr<DIR, decltype(close_directory)> owned(opendir(path.c_str()), close_directory);
+  DIR* const directory = owned.get();
   if (directory == nullptr) return PosixError("opendir", path, errno);
   errno = 0;
   for (const dirent* entry = readdir(directory); entry != nullptr; entry = readdir(directory)) {
@@ -113,7 +115,6 @@ Status PosixEnv::List(const std::string& path, std::vector<std::string>* names) 
     errno = 0;
   }
   const int error = errno;
-  closedir(directory);
   if (error != 0) return PosixError("readdir", path, error);
   std::sort(names->begin(), names->end());
   return Status::Ok();
@@ -129,7 +130,10 @@ Status PosixEnv::Rename(const std::string& from, const std::string& to) {
 }
 
 Status PosixEnv::SyncDirectory(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd;
+  do {
+    fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
   if (fd < 0) return PosixError("open", path, errno);
   // EINVAL: a file system that has no sync of directories keeps names in order by itself.
   const int error = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;

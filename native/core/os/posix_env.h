@@ -21,6 +21,7 @@ class PosixEnv : public Env {
   Status Open(const std::string& path, OpenMode mode, std::unique_ptr<File>* out) override;
   void Unmap(const uint8_t* address, uint64_t size) override;
   Status Lock(const std::string& path, std::unique_ptr<FileLock>* out) override;
+  Status ProbeLock(const std::string& path) override;
 
   bool Exists(const std::string& path) override;
   Status CreateDirectory(const std::string& path) override;

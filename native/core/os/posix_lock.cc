@@ -18,9 +18,11 @@ class PosixLock : public FileLock {
   // A child that another thread is just starting has a copy of the descriptor until it runs its program. Closing alone
   // would leave the lock with the copy for that long.
   ~PosixLock() override {
+    if (fd_ < 0) return;
     flock(fd_, LOCK_UN);
     close(fd_);
   }
+  void Own(int fd) { fd_ = fd; }
 
  private:
   int fd_;
@@ -50,20 +52,30 @@ void WritePid(int fd) {
 }  // namespace
 
 Status PosixEnv::Lock(const std::string& path, std::unique_ptr<FileLock>* out) {
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  // A descriptor has its owner from the start: what fails below needs memory for its message.
+  auto lock = std::make_unique<PosixLock>(-1);
+  int fd;
+  do {
+    fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  } while (fd < 0 && errno == EINTR);
   if (fd < 0) return PosixError("open", path, errno);
+  lock->Own(fd);
   int error;
   do {
     error = flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
   } while (error == EINTR);
-  if (error != 0) {
-    const Status status = error == EWOULDBLOCK ? HeldBy(fd, path) : PosixError("flock", path, error);
-    close(fd);
-    return status;
-  }
+  if (error != 0) return error == EWOULDBLOCK ? HeldBy(fd, path) : PosixError("flock", path, error);
   WritePid(fd);
-  *out = std::make_unique<PosixLock>(fd);
+  *out = std::move(lock);
   return Status::Ok();
+}
+
+Status PosixEnv::ProbeLock(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Status::Ok();
+  const PosixLock owner(fd);
+  const bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  return held ? HeldBy(fd, path) : Status::Ok();
 }
 
 }  // namespace zkdb

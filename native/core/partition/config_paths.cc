@@ -1,5 +1,7 @@
 #include "core/partition/config_paths.h"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <map>
 
@@ -90,5 +92,34 @@ void ResolvePaths(DatabaseConfig* config) {
 }
 
 bool CheckPaths(const DatabaseConfig& config, PathError* error) { return PathUses(config, error).Run(); }
+
+namespace {
+
+std::string WithoutDirectories(const std::string& text) {
+  constexpr std::array<std::string_view, 4> kPlaces = {"DefaultHomeDir", "DefaultTransactLogDir", "HomeDir",
+                                                       "TransactLogDir"};
+  std::string out;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    const std::string_view name = TrimBlanks(line.substr(0, line.find('=')));
+    bool place = false;
+    for (std::string_view p : kPlaces) place |= EqualIgnoringCase(name, p);
+    if (!place) out.append(line).push_back('\n');
+    begin = end + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+Status CopyConfigWithoutDirectories(Env* env, const std::string& from, const std::string& to) {
+  std::string text;
+  ZKDB_RETURN_IF_ERROR(env->ReadFile(from, 4u << 20, &text));
+  std::unique_ptr<File> file;
+  ZKDB_RETURN_IF_ERROR(env->Open(to, OpenMode::kCreateExclusive, &file));
+  ZKDB_RETURN_IF_ERROR(file->Write(0, WithoutDirectories(text)));
+  return file->Sync();
+}
 
 }  // namespace zkdb

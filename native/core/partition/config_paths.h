@@ -1,6 +1,6 @@
 // The directories of a configuration: defaults, relative paths, and that no two uses share one.
 //
-// Thread-safety: pure functions; nothing of the file system is read.
+// Thread-safety: pure functions but for the last one; nothing of the file system is read by them.
 #pragma once
 
 #include <string>
@@ -24,5 +24,9 @@ void ResolvePaths(DatabaseConfig* config);
 // partitions share one; or when a partition of a database with one log asks for a log of its own.
 // REQUIRES: ResolvePaths was called.
 bool CheckPaths(const DatabaseConfig& config, PathError* error);
+
+// Writes the text of the configuration file `from` to the new file `to`, without its places: every directory of the
+// database that `to` stands for lies in the folder of `to`. ZKDB_IO, ZKDB_EXISTS when `to` is there.
+Status CopyConfigWithoutDirectories(Env* env, const std::string& from, const std::string& to);
 
 }  // namespace zkdb

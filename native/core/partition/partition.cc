@@ -20,6 +20,14 @@ SegmentOptions MakeSegmentOptions(const PartitionConfig& config, const Partition
 
 }  // namespace
 
+uint64_t PartitionUid(const DatabaseId& id, const std::string& name) {
+  uint64_t h = 0xcbf29ce484222325;
+  const auto mix = [&h](uint8_t b) { h = (h ^ b) * 0x100000001b3; };
+  for (uint8_t b : id) mix(b);
+  for (char c : name) mix(static_cast<uint8_t>(c));
+  return h == 0 ? 1 : h;
+}
+
 Partition::Partition(Env* env, const PartitionConfig& partition_config, const PartitionIdentity& partition_identity,
                      uint32_t page_size, uint64_t segment_size, bool read_only, bool lock, FrameArena* arena)
     : config(partition_config),

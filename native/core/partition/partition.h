@@ -28,6 +28,9 @@ struct PartitionIdentity {
   uint32_t index = 0;
 };
 
+// The uid of a new partition: the 64-bit FNV-1a hash of the database's id and the partition's name, 1 where that is 0.
+uint64_t PartitionUid(const DatabaseId& id, const std::string& name);
+
 class Partition {
  public:
   Partition(Env* env, const PartitionConfig& config, const PartitionIdentity& identity, uint32_t page_size,

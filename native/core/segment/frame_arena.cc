@@ -21,7 +21,7 @@ bool FrameArena::AddChunk() {
   const uint32_t index = chunk_count_.load(std::memory_order_relaxed);
   if (index == kMaxChunks) return false;
   const uint32_t frames = chunk_mask_ + 1;
-  free_.reserve(free_.size() + frames);
+  free_.reserve(size_t{index + 1} * frames);  // for all there are: Give does not allocate
   uint8_t* memory = env_->AllocateMemory(kChunkSize);
   if (memory == nullptr) return false;
   chunks_[index].store(memory, std::memory_order_release);

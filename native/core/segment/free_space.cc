@@ -7,12 +7,32 @@
 #include "core/segment/epoch.h"
 
 namespace zkdb {
+namespace {
+
+// Room for `more` entries, in steps that double.
+void ReserveMore(std::vector<uint32_t>* list, size_t more) {
+  if (list->capacity() - list->size() >= more) return;
+  list->reserve(std::max(2 * list->capacity(), list->size() + more));
+}
+
+}  // namespace
 
 void FreeSpace::Load(const Bitmap& free, uint32_t page_count) {
   free_ = free;
   cold_ = free;
   cold_count_ = cold_.Count();
+  fresh_.Widen(page_count);
   page_count_ = page_count;
+}
+
+void FreeSpace::Extend(uint32_t page_count) {
+  for (Bitmap* bits : {&free_, &cold_, &fresh_}) bits->Widen(page_count);
+  page_count_ = page_count;
+}
+
+void FreeSpace::PrepareUse(size_t uses, size_t returns) {
+  ReserveMore(&fresh_list_, uses);
+  ReserveMore(&hot_, returns);
 }
 
 uint32_t FreeSpace::TakeReusable() {
@@ -66,27 +86,38 @@ void FreeSpace::ReturnUnseen(uint32_t page) {
   hot_.push_back(page);
 }
 
-void FreeSpace::PushWaiting(std::deque<Waiting>* queue, uint64_t sequence, std::vector<uint32_t> pages) {
-  if (pages.empty()) return;
-  waiting_count_ += pages.size();
-  queue->push_back(Waiting{sequence, 0, std::move(pages)});
-}
-
-void FreeSpace::Commit(uint64_t sequence, const std::vector<uint32_t>& freed) {
+void FreeSpace::PrepareCommit(const std::vector<uint32_t>& freed) {
+  prepared_fresh_.clear();
+  prepared_old_.clear();
   std::vector<uint32_t> fresh;
   std::vector<uint32_t> old;
   fresh.reserve(freed.size());
   for (uint32_t page : freed) (fresh_.Get(page) ? fresh : old).push_back(page);
-  PushWaiting(&waiting_fresh_, sequence, std::move(fresh));
-  PushWaiting(&waiting_old_, sequence, std::move(old));
+  if (!fresh.empty()) prepared_fresh_.push_back(Waiting{0, 0, std::move(fresh)});
+  if (!old.empty()) prepared_old_.push_back(Waiting{0, 0, std::move(old)});
 }
 
-void FreeSpace::CommitOld(uint64_t sequence, const std::vector<uint32_t>& freed) {
-  for (uint32_t page : freed) free_.Set(page);
-  PushWaiting(&waiting_old_, sequence, freed);
+void FreeSpace::PrepareCommitOld(const std::vector<uint32_t>& freed) {
+  prepared_fresh_.clear();
+  prepared_old_.clear();
+  if (!freed.empty()) prepared_old_.push_back(Waiting{0, 0, freed});
 }
 
-void FreeSpace::Tag(std::deque<Waiting>* queue, uint64_t published) {
+void FreeSpace::CommitQueue(std::list<Waiting>* prepared, std::list<Waiting>* queue, uint64_t sequence) {
+  for (Waiting& w : *prepared) {
+    w.sequence = sequence;
+    waiting_count_ += w.pages.size();
+    for (uint32_t page : w.pages) free_.Set(page);
+  }
+  queue->splice(queue->end(), *prepared);
+}
+
+void FreeSpace::CommitPrepared(uint64_t sequence) {
+  CommitQueue(&prepared_fresh_, &waiting_fresh_, sequence);
+  CommitQueue(&prepared_old_, &waiting_old_, sequence);
+}
+
+void FreeSpace::Tag(std::list<Waiting>* queue, uint64_t published) {
   uint64_t epoch = 0;
   for (auto w = queue->rbegin(); w != queue->rend() && w->epoch == 0; ++w) {
     if (w->sequence > published) continue;

@@ -15,7 +15,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <vector>
 
 #include "core/base/bitmap.h"
@@ -34,12 +34,19 @@ class FreeSpace {
   void Load(const Bitmap& free, uint32_t page_count);
 
   uint32_t page_count() const { return page_count_; }
-  void set_page_count(uint32_t n) { page_count_ = n; }
+  // Makes the partition longer. Later calls that mark one of its pages do not allocate.
+  void Extend(uint32_t page_count);
+  // The next `uses` calls of MarkUsed and `returns` of ReturnUnseen do not allocate.
+  void PrepareUse(size_t uses, size_t returns);
   const Bitmap& free() const { return free_; }
   size_t fresh_count() const { return fresh_list_.size(); }
 
   // Takes the most recently freed hot page, else the lowest cold one; Bitmap::kNone when there is neither.
   uint32_t TakeReusable();
+  // The page that TakeReusable gives after `ahead` others, Bitmap::kNone when that is not a hot one.
+  uint32_t PeekReusable(size_t ahead) const {
+    return ahead < hot_.size() ? hot_[hot_.size() - 1 - ahead] : Bitmap::kNone;
+  }
   // Takes the lowest cold page, else a hot one: for what should not keep the file from being cut.
   uint32_t TakeLow() { return cold_count_ > 0 ? TakeCold() : TakeReusable(); }
   // As TakeReusable for up to `want` consecutive pages that end before `boundary` multiples; sets *got.
@@ -52,20 +59,29 @@ class FreeSpace {
   // The page is freed by the running transaction; it is waiting from the commit on.
   void MarkFreed(uint32_t page) { free_.Set(page); }
   void UnmarkFreed(uint32_t page) { free_.Reset(page); }
-  // Commit `sequence` freed these pages.
-  void Commit(uint64_t sequence, const std::vector<uint32_t>& freed);
-  // These pages were freed without a commit and become cold after the checkpoint of `sequence` (old free maps).
-  void CommitOld(uint64_t sequence, const std::vector<uint32_t>& freed);
+  // What the commit of these freed pages will need, so that CommitPrepared does not allocate. The last call counts.
+  void PrepareCommit(const std::vector<uint32_t>& freed);
+  // The same for pages that were freed without a commit and become cold after a checkpoint (old free maps).
+  void PrepareCommitOld(const std::vector<uint32_t>& freed);
+  // Commit, or checkpoint, `sequence` freed the prepared pages.
+  void CommitPrepared(uint64_t sequence);
+  void Commit(uint64_t sequence, const std::vector<uint32_t>& freed) {
+    PrepareCommit(freed);
+    CommitPrepared(sequence);
+  }
 
   // Moves waiting pages that may be used again to the hot stack and the cold set.
   void Release(const ReleaseLimits& limits);
 
   // Checkpoint: the fresh pages that are in use or that a snapshot still reads; from now on none is fresh.
+  // Allocates nothing when `to_write` has room for CaptureBound() pages.
   void Capture(uint64_t sequence, uint64_t oldest_snapshot, std::vector<uint32_t>* to_write);
+  size_t CaptureBound() const { return fresh_list_.size() + waiting_count_; }
   // The checkpoint of `sequence` is durable.
   void Durable(uint64_t sequence);
   uint64_t durable_sequence() const { return durable_sequence_; }
 
+  size_t hot_count() const { return hot_.size(); }
   // Makes every hot page cold. Returns them.
   std::vector<uint32_t> CoolDown();
   // Cuts cold pages, and the headers of segments (each `boundary` pages long) that hold nothing else, off the end when
@@ -90,9 +106,9 @@ class FreeSpace {
   };
 
   uint32_t TakeCold();
-  static void Tag(std::deque<Waiting>* queue, uint64_t published);
+  static void Tag(std::list<Waiting>* queue, uint64_t published);
   bool Releasable(const Waiting& w, const ReleaseLimits& limits, uint64_t min_active) const;
-  void PushWaiting(std::deque<Waiting>* queue, uint64_t sequence, std::vector<uint32_t> pages);
+  void CommitQueue(std::list<Waiting>* prepared, std::list<Waiting>* queue, uint64_t sequence);
 
   uint32_t page_count_ = 0;
   Bitmap free_;
@@ -101,8 +117,10 @@ class FreeSpace {
   std::vector<uint32_t> hot_;
   Bitmap fresh_;
   std::vector<uint32_t> fresh_list_;
-  std::deque<Waiting> waiting_fresh_;
-  std::deque<Waiting> waiting_old_;
+  std::list<Waiting> waiting_fresh_;
+  std::list<Waiting> waiting_old_;
+  std::list<Waiting> prepared_fresh_;  // one entry at most, of the commit that comes next
+  std::list<Waiting> prepared_old_;
   uint64_t waiting_count_ = 0;
   uint64_t durable_sequence_ = 0;
   uint64_t capture_sequence_ = 0;  // of the checkpoint being written; 0: none

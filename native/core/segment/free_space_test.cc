@@ -12,7 +12,7 @@ constexpr ReleaseLimits kNoSnapshots{UINT64_MAX, UINT64_MAX};
 // Pages 2..9 of a new partition, in use and fresh.
 FreeSpace TenPages() {
   FreeSpace space;
-  space.set_page_count(10);
+  space.Extend(10);
   for (uint32_t page = 2; page < 10; ++page) space.MarkUsed(page);
   return space;
 }

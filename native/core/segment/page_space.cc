@@ -22,6 +22,13 @@ PageHeader HeaderOf(const uint8_t* page) {
   return header;
 }
 
+// Room for `more` entries, in steps that double.
+template <typename T>
+void ReserveMore(std::vector<T>* list, size_t more) {
+  if (list->capacity() - list->size() >= more) return;
+  list->reserve(std::max(2 * list->capacity(), list->size() + more));
+}
+
 }  // namespace
 
 PageSpace::PageSpace(Env* env, SegmentOptions options, FrameArena* arena, PageVerifier verify)
@@ -33,7 +40,7 @@ PageSpace::PageSpace(Env* env, SegmentOptions options, FrameArena* arena, PageVe
       verify_(verify),
       files_(env, std::move(options)) {
   static_assert(sizeof(View) * kMaxSegments == kViewBytes);
-  free_space_.set_page_count(MetaPages(page_size()));
+  free_space_.Extend(MetaPages(page_size()));
 }
 
 PageSpace::~PageSpace() {
@@ -48,7 +55,7 @@ PageSpace::~PageSpace() {
 Status PageSpace::Open(const Meta* meta) {
   if (meta == nullptr) return Status::Ok();
   ZKDB_RETURN_IF_ERROR(files_.Open(meta->page_count));
-  free_space_.set_page_count(meta->page_count);
+  free_space_.Extend(meta->page_count);
   free_space_.Durable(meta->sequence);
   verified_page_count_ = meta->page_count;
   stored_free_map_ = meta->free_map;
@@ -154,7 +161,7 @@ Status PageSpace::Extend(uint32_t pages, uint32_t* first) {
   if ((next & segment_mask_) == 0 && next != 0) ++next;  // the segment's header page
   ZKDB_RETURN_IF_ERROR(files_.Reserve(next + pages));
   ZKDB_RETURN_IF_ERROR(AddViews());
-  free_space_.set_page_count(next + pages);
+  free_space_.Extend(next + pages);
   *first = next;
   return Status::Ok();
 }
@@ -162,6 +169,9 @@ Status PageSpace::Extend(uint32_t pages, uint32_t* first) {
 void PageSpace::ReclaimFrames() {
   if (retired_frames_.empty()) return;
   const uint64_t min_active = Epoch::MinActive();
+  size_t count = 0;
+  for (const RetiredFrames& r : retired_frames_) count += r.frames.size();
+  ReserveMore(&frames_, count);
   std::erase_if(retired_frames_, [&](RetiredFrames& r) {
     if (r.epoch > min_active) return false;
     frames_.insert(frames_.end(), r.frames.begin(), r.frames.end());
@@ -171,10 +181,14 @@ void PageSpace::ReclaimFrames() {
 }
 
 Status PageSpace::TakeFrame(uint32_t* frame) {
-  if (frames_.empty()) ReclaimFrames();
-  if (frames_.empty() && arena_->Take(kFrameBatch, &frames_) == 0) {
-    return {ZKDB_NO_MEMORY, "no memory for changed pages; commit smaller batches or write a checkpoint"};
+  uint32_t taken = 1;
+  try {
+    if (frames_.empty()) ReclaimFrames();
+    if (frames_.empty()) taken = arena_->Take(kFrameBatch, &frames_);
+  } catch (const std::bad_alloc&) {
+    return Status::NoMemory();
   }
+  if (taken == 0) return Status::NoMemory();
   *frame = frames_.back();
   frames_.pop_back();
   return Status::Ok();
@@ -193,12 +207,30 @@ Status PageSpace::Adopt(uint32_t number) {
   return Status::Ok();
 }
 
+// Makes sure that `count` pages can be taken, and that they and those taken before can go back, without an allocation.
+void PageSpace::PrepareUse(size_t count) {
+  ReserveMore(&allocated_, count);
+  ReserveMore(&frames_, kFrameBatch);
+  free_space_.PrepareUse(count, allocated_.size() + count);
+}
+
+void PageSpace::WarmFrame(size_t ahead) const {
+  const uint32_t number = free_space_.PeekReusable(ahead);
+  if (number == Bitmap::kNone) return;
+  const uint32_t state =
+      views_[number >> segment_shift_].states[number & segment_mask_].load(std::memory_order_relaxed);
+  if (state < kFirstFrame) return;
+  const uint8_t* frame = arena_->At(state - kFirstFrame);
+  for (uint32_t line = 0; line < page_size(); line += 64) __builtin_prefetch(frame + line, 1, 2);
+}
+
 Status PageSpace::Allocate(PageRef* ref, uint8_t** frame) {
   uint32_t number = 0;
   if (!spare_.empty()) {
     number = spare_.back();
     spare_.pop_back();
   } else {
+    PrepareUse(1);
     number = free_space_.TakeReusable();
     if (number == Bitmap::kNone) ZKDB_RETURN_IF_ERROR(Extend(1, &number));
     const Status adopted = Adopt(number);
@@ -213,6 +245,7 @@ Status PageSpace::Allocate(PageRef* ref, uint8_t** frame) {
 }
 
 Status PageSpace::AllocateRun(uint32_t want, PageRef* first, uint32_t* got) {
+  PrepareUse(want);
   uint32_t number = free_space_.TakeRun(want, segment_mask_ + 1, got);
   if (number == Bitmap::kNone) {
     const uint32_t next = free_space_.page_count();
@@ -245,9 +278,16 @@ void PageSpace::Free(PageRef ref) {
   free_space_.MarkFreed(ref.number);
 }
 
+void PageSpace::PrepareCommit() {
+  free_space_.PrepareCommit(freed_);
+  prepared_ = true;
+}
+
 void PageSpace::Commit(uint64_t sequence) {
+  if (!prepared_) PrepareCommit();
+  prepared_ = false;
   for (uint32_t number : spare_) free_space_.ReturnUnseen(number);
-  free_space_.Commit(sequence, freed_);
+  free_space_.CommitPrepared(sequence);
   allocated_.clear();
   freed_.clear();
   spare_.clear();
@@ -256,6 +296,7 @@ void PageSpace::Commit(uint64_t sequence) {
 void PageSpace::Rollback() {
   for (auto n = allocated_.rbegin(); n != allocated_.rend(); ++n) free_space_.ReturnUnseen(*n);
   for (uint32_t number : freed_) free_space_.UnmarkFreed(number);
+  prepared_ = false;
   allocated_.clear();
   freed_.clear();
   spare_.clear();
@@ -265,6 +306,7 @@ void PageSpace::Rollback() {
 // -----------------------------------------------------------------------------------------------------
 
 void PageSpace::CoolDown() {
+  ReserveMore(&frames_, free_space_.hot_count());
   for (uint32_t number : free_space_.CoolDown()) {
     const uint32_t state = StateOf(number).exchange(kUnverified, std::memory_order_relaxed);
     if (state >= kFirstFrame) frames_.push_back(state - kFirstFrame);
@@ -279,12 +321,13 @@ Status PageSpace::Capture(uint64_t sequence, uint64_t oldest_snapshot, bool fina
   const uint32_t least = final ? 1 : std::max(kTrimLeast, before / kTrimFraction);
   const bool trimmed = free_space_.TrimTail(least, segment_pages(), MetaPages(page_size())) != before;
   plan->truncate = final || trimmed;
-  ZKDB_RETURN_IF_ERROR(ReserveFreeMap(plan));
+  ZKDB_RETURN_IF_ERROR(ReserveCheckpoint(plan));
+  // From here on nothing can fail.
   free_space_.Capture(sequence, oldest_snapshot, &plan->pages);
   // Only now: a page of the new free map that was fresh must not count as a changed page in use.
   for (uint32_t number : plan->free_map) free_space_.UnmarkFreed(number);
-  free_space_.CommitOld(sequence, free_map_pages_);
-  free_map_pages_ = plan->free_map;
+  free_space_.CommitPrepared(sequence);
+  free_map_pages_.swap(next_free_map_pages_);
   FillFreeMap(plan);
   plan->sequence = sequence;
   plan->meta.sequence = sequence;
@@ -294,13 +337,36 @@ Status PageSpace::Capture(uint64_t sequence, uint64_t oldest_snapshot, bool fina
   return Status::Ok();
 }
 
-// Takes the pages of the new free map. When there is no room they go back and nothing has changed.
+// Takes the pages of the new free map and the memory that the rest of the capture needs. When there is no room, or no
+// memory, the pages go back and nothing has changed.
+Status PageSpace::ReserveCheckpoint(CheckpointPlan* plan) {
+  Status status;
+  try {
+    status = ReserveFreeMap(plan);
+    if (status.ok()) {
+      plan->map_images.assign(plan->free_map.size(), std::vector<uint8_t>(page_size()));
+      plan->pages.reserve(free_space_.CaptureBound());
+      next_free_map_pages_ = plan->free_map;
+      free_space_.PrepareCommitOld(free_map_pages_);
+    }
+  } catch (const std::bad_alloc&) {
+    status = Status::NoMemory();
+  }
+  if (status.ok()) return status;
+  for (uint32_t number : plan->free_map) free_space_.ReturnUnseen(number);
+  plan->free_map.clear();
+  return status;
+}
+
 Status PageSpace::ReserveFreeMap(CheckpointPlan* plan) {
   const bool any = free_space_.free_count() > 0 || !free_map_pages_.empty();
   const uint32_t bits = FreeMapBits(page_size());
   Status status = files_.Reserve(MetaPages(page_size()));
   if (status.ok()) status = AddViews();
   while (status.ok() && any && uint64_t{bits} * plan->free_map.size() < free_space_.page_count()) {
+    plan->free_map.reserve(plan->free_map.size() + 1);
+    ReserveMore(&frames_, 1);
+    free_space_.PrepareUse(0, plan->free_map.size() + 1);
     uint32_t number = free_space_.TakeLow();
     if (number == Bitmap::kNone) status = Extend(1, &number);
     if (!status.ok()) break;
@@ -308,9 +374,6 @@ Status PageSpace::ReserveFreeMap(CheckpointPlan* plan) {
     if (state >= kFirstFrame) frames_.push_back(state - kFirstFrame);
     plan->free_map.push_back(number);
   }
-  if (status.ok()) return status;
-  for (uint32_t number : plan->free_map) free_space_.ReturnUnseen(number);
-  plan->free_map.clear();
   return status;
 }
 
@@ -320,7 +383,7 @@ void PageSpace::FillFreeMap(CheckpointPlan* plan) {
   const size_t payload = page_size() - kFreeMapPayloadOffset;
   plan->meta.free_map = plan->free_map.empty() ? PageRef{} : PageRef{plan->free_map.front(), stamp_};
   for (size_t i = 0; i < plan->free_map.size(); ++i) {
-    std::vector<uint8_t> image(page_size());
+    std::vector<uint8_t>& image = plan->map_images[i];
     const PageHeader header{0, plan->free_map[i], stamp_, PageKind::kFreeMap, 0, 0, 0, 0, 0, 0, 0};
     FreeMapHead head{};
     if (i + 1 < plan->free_map.size()) head.next = PageRef{plan->free_map[i + 1], stamp_};
@@ -329,7 +392,6 @@ void PageSpace::FillFreeMap(CheckpointPlan* plan) {
     const size_t from = i * payload;
     if (from < have) std::memcpy(image.data() + kFreeMapPayloadOffset, bits + from, std::min(payload, have - from));
     Store32(image.data(), Crc32c(0, image.data() + kChecksumSize, image.size() - kChecksumSize));
-    plan->map_images.push_back(std::move(image));
   }
 }
 

@@ -73,6 +73,8 @@ class PageSpace {
 
   // ---- the running transaction -------------------------------------------------------------------------------------
 
+  // Starts loading, for writing, the frame that Allocate gives after `ahead` others.
+  void WarmFrame(size_t ahead) const;
   // Begins a transaction: releases what can be used again and takes a new stamp.
   Status Begin(const ReleaseLimits& limits);
   uint32_t stamp() const { return stamp_; }
@@ -85,6 +87,9 @@ class PageSpace {
   Status AllocateRun(uint32_t want, PageRef* first, uint32_t* got);
   uint8_t* FrameOf(uint32_t number);
   void Free(PageRef ref);
+  // Allocates what Commit needs: to be called before anything says that there will be a commit.
+  void PrepareCommit();
+  // Allocates nothing after PrepareCommit.
   void Commit(uint64_t sequence);
   void Rollback();
   // Gives freed pages that nobody can see any more back to the free ones, as Begin does.
@@ -136,6 +141,8 @@ class PageSpace {
   Status Damaged(uint32_t number, const std::string& what) const;
   Status Extend(uint32_t pages, uint32_t* first);
   Status Adopt(uint32_t number);
+  void PrepareUse(size_t count);
+  Status ReserveCheckpoint(CheckpointPlan* plan);
   Status TakeFrame(uint32_t* frame);
   void ReclaimFrames();
   std::atomic<uint32_t>& StateOf(uint32_t number) {
@@ -158,11 +165,13 @@ class PageSpace {
   PageRef stored_free_map_;
   bool free_map_loaded_ = true;
   std::vector<uint32_t> free_map_pages_;
+  std::vector<uint32_t> next_free_map_pages_;  // of the checkpoint that is being captured
 
   uint32_t stamp_ = 0;
   std::vector<uint32_t> allocated_;  // by the running transaction
   std::vector<uint32_t> freed_;      // by the running transaction, seen by others
   std::vector<uint32_t> spare_;      // allocated and freed again by the running transaction
+  bool prepared_ = false;            // PrepareCommit has run
 
   std::vector<uint32_t> frames_;  // free frames of this partition
   struct RetiredFrames {
@@ -170,6 +179,21 @@ class PageSpace {
     std::vector<uint32_t> frames;
   };
   std::vector<RetiredFrames> retired_frames_;
+};
+
+// Rolls the running transaction of a space back at the end of a scope, however it is left, unless it was committed.
+class RollbackGuard {
+ public:
+  explicit RollbackGuard(PageSpace* space) : space_(space) {}
+  ~RollbackGuard() {
+    if (space_ != nullptr) space_->Rollback();
+  }
+  RollbackGuard(const RollbackGuard&) = delete;
+  RollbackGuard& operator=(const RollbackGuard&) = delete;
+  void Committed() { space_ = nullptr; }
+
+ private:
+  PageSpace* space_;
 };
 
 }  // namespace zkdb

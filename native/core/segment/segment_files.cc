@@ -26,14 +26,7 @@ SlotState ReadSlot(const uint8_t* slot, size_t size, Meta* meta) {
   std::memcpy(meta, slot, sizeof *meta);
   if (size < kMetaSlotSize || MetaChecksum(slot) != meta->checksum) return SlotState::kDamaged;
   if (meta->version > kFormatVersion) return SlotState::kNewer;
-  const bool sane = std::has_single_bit(meta->page_size) && meta->page_size >= kMinPageSize &&
-                    meta->page_size <= kMaxPageSize && std::has_single_bit(meta->segment_pages) &&
-                    uint64_t{meta->segment_pages} * meta->page_size <= kMaxSegmentSize &&
-                    uint64_t{meta->segment_pages} * meta->page_size >= kMinSegmentSize &&
-                    meta->page_count >= MetaPages(meta->page_size) && meta->levels <= kMaxLevels &&
-                    meta->page_count / meta->segment_pages < kMaxSegments && meta->root.number < meta->page_count &&
-                    meta->free_map.number < meta->page_count;
-  return sane ? SlotState::kValid : SlotState::kDamaged;
+  return MetaSizesProblem(*meta) == nullptr ? SlotState::kValid : SlotState::kDamaged;
 }
 
 }  // namespace
@@ -42,6 +35,18 @@ std::string SegmentPath(const std::string& directory, uint32_t segment) {
   char name[32];
   std::snprintf(name, sizeof name, "/%03u.zkd", segment);
   return directory + name;
+}
+
+const char* MetaSizesProblem(const Meta& m) {
+  if (!std::has_single_bit(m.page_size) || m.page_size < kMinPageSize || m.page_size > kMaxPageSize)
+    return "an impossible page size";
+  const uint64_t segment_size = uint64_t{m.segment_pages} * m.page_size;
+  if (!std::has_single_bit(m.segment_pages) || segment_size < kMinSegmentSize || segment_size > kMaxSegmentSize)
+    return "an impossible segment size";
+  if (m.page_count < MetaPages(m.page_size) || m.page_count / m.segment_pages >= kMaxSegments)
+    return "an impossible page count";
+  if (m.root.number >= m.page_count || m.free_map.number >= m.page_count) return "a reference beyond the pages in use";
+  return m.levels > kMaxLevels ? "an impossible number of levels" : nullptr;
 }
 
 // The checksum of a meta slot is that of its 4096 bytes with the checksum field taken as zero.
@@ -107,6 +112,7 @@ void SegmentFiles::Release() {
 Status SegmentFiles::Open(uint32_t page_count) {
   if (!options_.read_only) ZKDB_RETURN_IF_ERROR(LockDirectory());
   const uint32_t count = (page_count + options_.segment_pages - 1) / options_.segment_pages;
+  segments_.reserve(count);
   for (uint32_t i = 0; i < count; ++i) {
     ZKDB_RETURN_IF_ERROR(OpenSegment(i, std::min(options_.segment_pages, page_count - i * options_.segment_pages)));
   }
@@ -189,6 +195,7 @@ Status SegmentFiles::Reserve(uint32_t page_count) {
 }
 
 Status SegmentFiles::GrowSegment(Segment* segment, uint32_t pages) {
+  if (pages <= segment->pages) return Status::Ok();  // a new segment begins with more than one page
   const uint64_t begin = uint64_t{segment->pages} * options_.page_size;
   const uint64_t size = uint64_t{pages - segment->pages} * options_.page_size;
   ZKDB_RETURN_IF_ERROR(segment->file->Allocate(begin, size));
@@ -211,6 +218,8 @@ Status SegmentFiles::CreateSegment() {
     }
   }
   auto segment = std::make_unique<Segment>();
+  std::vector<uint8_t> page(options_.page_size);
+  ReserveSegment();
   // A file that is there already is what a crash left of a segment that no meta knows: it is begun anew.
   ZKDB_RETURN_IF_ERROR(env_->Open(SegmentPath(options_.directory, index), OpenMode::kCreate, &segment->file));
   ZKDB_RETURN_IF_ERROR(segment->file->Truncate(0));
@@ -218,7 +227,6 @@ Status SegmentFiles::CreateSegment() {
   const uint32_t first = std::min(kFirstGrowth, options_.segment_pages);
   ZKDB_RETURN_IF_ERROR(segment->file->Allocate(0, uint64_t{first} * options_.page_size));
   if (index > 0) {
-    std::vector<uint8_t> page(options_.page_size);
     const PageHeader header{0, index * options_.segment_pages, 0, PageKind::kSegmentHeader, 0, 0, 0, 0, 0, 0, 0};
     const SegmentHead head{kSegmentMagic, options_.database_id, options_.partition_uid, index, kFormatVersion};
     std::memcpy(page.data(), &header, sizeof header);
@@ -233,6 +241,12 @@ Status SegmentFiles::CreateSegment() {
   const std::lock_guard<std::mutex> lock(mutex_);
   segments_.push_back(std::move(segment));
   return Status::Ok();
+}
+
+// Room for one more segment in the list: what follows does not allocate.
+void SegmentFiles::ReserveSegment() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  segments_.reserve(segments_.size() + 1);
 }
 
 Status SegmentFiles::WritePages(const std::vector<PageImage>& pages) {

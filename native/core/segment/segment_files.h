@@ -49,6 +49,8 @@ struct MetaState {
 
 std::string SegmentPath(const std::string& directory, uint32_t segment);
 uint32_t MetaChecksum(const uint8_t* slot);
+// Why sizes and references of a meta with a right checksum cannot be, or nullptr.
+const char* MetaSizesProblem(const Meta& meta);
 
 class SegmentFiles {
  public:
@@ -100,6 +102,7 @@ class SegmentFiles {
   Status OpenSegment(uint32_t index, uint32_t need_pages);
   Status CheckHeader(uint32_t index, File* file);
   Status CreateSegment();
+  void ReserveSegment();
   Status GrowSegment(Segment* segment, uint32_t pages);
   uint32_t GrowthTarget(uint32_t page_count) const;
   Status WriteRun(Segment* segment, const PageImage* first, size_t count);

@@ -7,6 +7,9 @@
 namespace zkdb {
 namespace {
 
+constexpr size_t kSmallOperation = 64;   // bytes; a guess to reserve memory by
+constexpr size_t kReserveAtMost = 1024;  // operations
+
 uint64_t Head(Slice key) {
   if (key.size >= 8) return __builtin_bswap64(Load64(key.data));
   uint64_t head = 0;
@@ -105,6 +108,7 @@ Status Batch::Parse(Slice bytes, const Selector& selector) {
     return {ZKDB_BATCH_TOO_LARGE, "the batch has " + std::to_string(bytes.size) + " bytes; the limit is " +
                                       std::to_string(ZKDB_MAX_BATCH_SIZE) + "; write it in parts"};
   }
+  operations_.reserve(std::min(bytes.size / kSmallOperation + 1, kReserveAtMost));
   for (size_t position = 0; position < bytes.size;) {
     ZKDB_RETURN_IF_ERROR(Add(bytes, &position, &selector));
     if (routed_bytes_ <= ZKDB_MAX_BATCH_SIZE) continue;
@@ -127,11 +131,29 @@ void Batch::Take(const Batch& other, const Operation* first, const Operation* en
   has_conditions_ = std::any_of(first, end, [](const Operation& op) { return op.conditional(); });
 }
 
+// Sorts by partition, key and place in the batch: what is moved while sorting is small, the operations follow once.
+void Batch::SortByKey() {
+  struct SortKey {
+    uint64_t head;
+    uint32_t partition;
+    uint32_t place;
+  };
+  std::vector<SortKey> keys;
+  keys.reserve(operations_.size());
+  for (const Operation& op : operations_) keys.push_back({op.head, op.partition, static_cast<uint32_t>(keys.size())});
+  std::sort(keys.begin(), keys.end(), [this](const SortKey& a, const SortKey& b) {
+    if (a.partition != b.partition) return a.partition < b.partition;
+    return a.head != b.head ? a.head < b.head : InOrder(operations_[a.place], operations_[b.place]);
+  });
+  std::vector<Operation> sorted;
+  sorted.reserve(keys.size());
+  for (const SortKey& key : keys) sorted.push_back(operations_[key.place]);
+  operations_ = std::move(sorted);
+}
+
 void Batch::Arrange() {
   if (!has_ranges_) {
-    if (!std::is_sorted(operations_.begin(), operations_.end(), InOrder)) {
-      std::sort(operations_.begin(), operations_.end(), InOrder);
-    }
+    if (!std::is_sorted(operations_.begin(), operations_.end(), InOrder)) SortByKey();
     sorted_ = true;
     return;
   }

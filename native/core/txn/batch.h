@@ -71,6 +71,7 @@ class Batch {
  private:
   Status Add(Slice bytes, size_t* position, const Selector* selector);
   void Route(Operation* op, const Selector& selector);
+  void SortByKey();
 
   std::vector<Operation> operations_;
   bool has_conditions_ = false;

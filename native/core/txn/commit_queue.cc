@@ -19,11 +19,18 @@ uint64_t CommitQueue::CopyRoots(std::vector<PageRef>* roots) const {
   }
 }
 
-void CommitQueue::Enqueue(uint64_t sequence, ChangedRoots roots) {
+CommitQueue::Place CommitQueue::MakePlace(ChangedRoots roots) {
+  Place place;
+  place.push_back(Entry{0, false, std::move(roots)});
+  return place;
+}
+
+void CommitQueue::Enqueue(uint64_t sequence, Place place) {
+  place.front().sequence = sequence;
   const std::lock_guard<std::mutex> lock(mutex_);
   auto at = queue_.end();
   while (at != queue_.begin() && std::prev(at)->sequence > sequence) --at;
-  queue_.insert(at, Entry{sequence, false, std::move(roots)});
+  queue_.splice(at, place);
 }
 
 // Publishes from the front of the queue as long as the next number is there and ready.
@@ -48,6 +55,13 @@ bool CommitQueue::Publish(uint64_t sequence) {
     if (e.sequence == sequence) e.ready = true;
   }
   if (!failed_) PublishDue();
+  changed_.wait(lock, [&] { return failed_ || published_.load() >= sequence; });
+  return published_.load() >= sequence;
+}
+
+bool CommitQueue::WaitFor(uint64_t sequence) {
+  if (published() >= sequence) return true;
+  std::unique_lock<std::mutex> lock(mutex_);
   changed_.wait(lock, [&] { return failed_ || published_.load() >= sequence; });
   return published_.load() >= sequence;
 }

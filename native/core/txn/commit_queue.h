@@ -12,9 +12,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -29,7 +30,12 @@ class CommitQueue {
   explicit CommitQueue(uint32_t partitions);
 
   // ---- reading ----
-  PageRef Root(uint32_t partition) const { return UnpackRef(roots_[partition].load(std::memory_order_acquire)); }
+  // The latest root of one partition. While the roots of a commit are being stored it waits (a few stores): who saw one
+  // of them must not miss another one later.
+  PageRef Root(uint32_t partition) const {
+    while ((version_.load(std::memory_order_acquire) & 1) != 0) std::this_thread::yield();
+    return UnpackRef(roots_[partition].load(std::memory_order_acquire));
+  }
   uint64_t published() const { return published_.load(std::memory_order_acquire); }
   // All roots at one commit; returns its number.
   uint64_t CopyRoots(std::vector<PageRef>* roots) const;
@@ -39,21 +45,26 @@ class CommitQueue {
   void SetPublished(uint64_t sequence) { published_.store(sequence, std::memory_order_release); }
 
   // ---- committing ----
-  // Commit `sequence` was logged and takes its place in the queue.
-  void Enqueue(uint64_t sequence, ChangedRoots roots);
+  struct Entry {
+    uint64_t sequence;
+    bool ready = false;
+    ChangedRoots roots;
+  };
+  // A commit's place in the queue before its number is known; all that it allocates.
+  using Place = std::list<Entry>;
+  static Place MakePlace(ChangedRoots roots);
+  // Commit `sequence` was logged and takes its place in the queue. Allocates nothing.
+  void Enqueue(uint64_t sequence, Place place);
   // It is as durable as it has to be: publishes what is due and returns when it is visible. False after Fail().
   bool Publish(uint64_t sequence);
+  // Returns when commit `sequence`, of another writer, is visible. False after Fail().
+  bool WaitFor(uint64_t sequence);
   // Nothing is published any more; all waiters return.
   void Fail();
   // Waits until no commit is queued, or Fail() was called.
   void Drain();
 
  private:
-  struct Entry {
-    uint64_t sequence;
-    bool ready = false;
-    ChangedRoots roots;
-  };
   void PublishDue();
 
   uint32_t count_;
@@ -63,7 +74,7 @@ class CommitQueue {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Entry> queue_;  // ascending
+  std::list<Entry> queue_;  // ascending
   bool failed_ = false;
 };
 

@@ -39,8 +39,20 @@ Status LogWriter::Sync(uint64_t sequence) {
     if (!syncing_) break;
     changed_.wait(lock);
   }
+  return LeadSync(&lock);
+}
+
+// SyncOnce as the one that syncs. Without memory in the middle of it nobody knows what is synced: the log has failed.
+Status LogWriter::LeadSync(Lock* lock) {
   syncing_ = true;
-  const Status status = SyncOnce(&lock);
+  Status status;
+  try {
+    status = SyncOnce(lock);
+  } catch (const std::bad_alloc&) {
+    if (!lock->owns_lock()) lock->lock();
+    status = Status::NoMemory();
+    LatchQuietly(status);
+  }
   syncing_ = false;
   changed_.notify_all();
   return status;
@@ -76,16 +88,18 @@ void LogWriter::EndWrite(const Status& status) {
   if (status.ok()) {
     written_ = write_target_;
   } else {
-    (void)Latch(status);
+    LatchQuietly(status);
   }
   changed_.notify_all();
 }
 
-Status LogWriter::WriteBuffer(const LogBuffer& buffer, bool ahead) {
+Status LogWriter::WriteBuffer(const LogBuffer& buffer, bool ahead) try {
   for (const LogBuffer::Piece& piece : buffer.pieces()) {
     ZKDB_RETURN_IF_ERROR(WritePiece(piece.file.get(), piece.offset, buffer.BytesOf(piece), ahead));
   }
   return Status::Ok();
+} catch (const std::bad_alloc&) {
+  return Status::NoMemory();
 }
 
 Status LogWriter::WritePiece(LogFile* file, uint64_t offset, Slice bytes, bool ahead) {
@@ -110,6 +124,7 @@ Status LogWriter::SyncOnce(Lock* lock) {
   const uint64_t names = files_.NamesToSync();
   const bool sync_names = files_.names_unsynced();
   to_sync_.clear();
+  to_sync_.reserve(files_.files().size());
   for (const auto& file : files_.files()) {
     if (!file->unsynced) continue;
     file->unsynced = false;
@@ -140,12 +155,20 @@ void LogWriter::Publish(uint64_t target, uint64_t names) {
 
 // Keeps the first failure; from now on every call gives it.
 Status LogWriter::Latch(const Status& cause) {
-  if (failure_.ok()) {
+  LatchQuietly(cause);
+  return failure_;
+}
+
+// The same without an exception, whatever happens.
+void LogWriter::LatchQuietly(const Status& cause) noexcept {
+  changed_.notify_all();
+  if (!failure_.ok()) return;
+  try {
     failure_ = {ZKDB_FAILED, "the log in '" + options_.directory + "' failed and takes no more writes until the " +
                                  "database is opened again; the cause: " + cause.message()};
+  } catch (const std::bad_alloc&) {
+    failure_ = std::move(bare_failure_);
   }
-  changed_.notify_all();
-  return failure_;
 }
 
 }  // namespace zkdb

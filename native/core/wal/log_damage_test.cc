@@ -245,6 +245,26 @@ TEST(a_damaged_clean_file_is_refused) {
   EXPECT_CODE(f.Open(), ZKDB_CORRUPT);
 }
 
+// Records behind such a header would repeat the claim, and none of them would be read again.
+TEST(a_header_that_claims_more_durable_than_was_appended_is_refused) {
+  LogFixture log;
+  ASSERT_OK(log.Open());
+  for (uint64_t i = 1; i <= 3; ++i) ASSERT_OK(log.AppendAndSync(PayloadOf(i)));
+  log.log.reset();
+  const std::string path = log.PathOf(LogFileName(1));
+  std::string bytes = test::ReadAll(path);
+  LogFileHeader header;
+  bool intact = false;
+  ASSERT_OK(DecodeLogFileHeader(path, Slice(bytes).Sub(0, kLogHeaderSize), &header, &intact));
+  ASSERT(intact);
+  header.durable_sequence = header.previous_sequence + 1;
+  EncodeLogFileHeader(header, reinterpret_cast<uint8_t*>(bytes.data()));
+  ASSERT_OK(DecodeLogFileHeader(path, Slice(bytes).Sub(0, kLogHeaderSize), &header, &intact));
+  EXPECT(!intact);
+  test::WriteAll(path, bytes);
+  EXPECT_CODE(log.Open(), ZKDB_CORRUPT);
+}
+
 TEST(bytes_that_look_like_records_do_not_make_an_open_hang) {
   LogFixture f(4 << 20);
   ASSERT_OK(f.Open());

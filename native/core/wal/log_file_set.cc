@@ -61,13 +61,22 @@ Status LogFileSet::Begin(uint64_t space, LogFileHeader* header, bool* names_fail
   file->number = next_number();
   const uint64_t needed = kLogHeaderSize + space;
   file->size = needed <= options_.file_size ? options_.file_size : RoundUp(needed, kBlock);
-  ZKDB_RETURN_IF_ERROR(OpenNew(PathOf(LogFileName(file->number)), file.get()));
   header->number = file->number;
   Describe(header, file->size);
   file->end = kLogHeaderSize;
   file->last_sequence = header->previous_sequence;
   file->seed = RecordSeed(header->salt, file->number);
+  const std::string path = PathOf(LogFileName(file->number));
+  // Last: when there is a file there is no failure behind it.
   files_.push_back(file);
+  Status opened;
+  try {
+    opened = OpenNew(path, file.get());
+  } catch (const std::bad_alloc&) {
+    opened = Status::NoMemory();
+  }
+  if (!opened.ok()) files_.pop_back();
+  ZKDB_RETURN_IF_ERROR(opened);
   current_ = std::move(file);
   clean_and_empty_ = false;
   return Status::Ok();
@@ -78,9 +87,16 @@ Status LogFileSet::OpenNew(const std::string& path, LogFile* file) {
   const bool reuse = !spares_.empty() && file->size == options_.file_size;
   const Spare spare = reuse ? spares_.back() : Spare{};
   if (reuse) ZKDB_RETURN_IF_ERROR(env_->Rename(spare.path, path));
-  Status status = env_->Open(path, reuse ? OpenMode::kReadWrite : OpenMode::kCreateExclusive, &file->file);
-  const bool there = reuse || status.ok();
-  if (status.ok()) status = file->file->Allocate(0, file->size);
+  bool there = reuse;
+  Status status;
+  try {
+    file->path = path;
+    status = env_->Open(path, reuse ? OpenMode::kReadWrite : OpenMode::kCreateExclusive, &file->file);
+    there |= status.ok();
+    if (status.ok()) status = file->file->Allocate(0, file->size);
+  } catch (const std::bad_alloc&) {
+    status = Status::NoMemory();
+  }
   if (!status.ok()) {
     file->file.reset();
     if (reuse) {
@@ -91,7 +107,6 @@ Status LogFileSet::OpenNew(const std::string& path, LogFile* file) {
     return status;
   }
   if (reuse) spares_.pop_back();
-  file->path = path;
   file->written_up_to = spare.written_up_to;
   ++names_changed_;
   return Status::Ok();
@@ -124,9 +139,10 @@ Status LogFileSet::RetireOldest() {
   ZKDB_ASSERT(files_.size() > 1 && files_.front() != current_);
   const LogFile& oldest = *files_.front();
   if (oldest.size == options_.file_size && spares_.size() < kMaxSpares) {
-    const Spare spare = {PathOf(SpareFileName(oldest.number)), oldest.written_up_to};
+    spares_.reserve(spares_.size() + 1);
+    Spare spare = {PathOf(SpareFileName(oldest.number)), oldest.written_up_to};
     ZKDB_RETURN_IF_ERROR(env_->Rename(oldest.path, spare.path));
-    spares_.push_back(spare);
+    spares_.push_back(std::move(spare));
   } else {
     ZKDB_RETURN_IF_ERROR(env_->Remove(oldest.path));
   }

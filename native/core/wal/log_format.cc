@@ -103,6 +103,8 @@ Status DecodeLogFileHeader(const std::string& path, Slice block, LogFileHeader* 
   const uint32_t count = Load32(block.data + kLogPartitionCountOffset);
   if (std::memcmp(block.data, kLogMagic, sizeof kLogMagic) != 0 || count > kLogMaxPartitions) return Status::Ok();
   if (HeaderCrc(block.data) != Load32(block.data + kLogCrcOffset)) return Status::Ok();
+  // Records that follow it would say the same, and none of them would be plausible.
+  if (header->durable_sequence > header->previous_sequence) return Status::Ok();
   DecodePartitions(block.data, count, &header->partitions);
   *intact = true;
   return Status::Ok();

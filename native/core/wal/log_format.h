@@ -115,8 +115,8 @@ struct RecordHeader {
 void EncodeLogFileHeader(const LogFileHeader& header, uint8_t* block);
 
 // Decodes the start of the file `path`: `block` has kLogHeaderSize bytes, or fewer when the file is shorter.
-// *intact is false when the block is incomplete, blank or fails its checksum; *header then holds the database id,
-// number, sequences and salt as far as they are legible.
+// *intact is false when the block is incomplete, blank, fails its checksum or claims more durable than was appended
+// before the file; *header then holds the database id, number, sequences and salt as far as they are legible.
 // ZKDB_NOT_ZKDB: another magic. ZKDB_VERSION: a newer format version.
 Status DecodeLogFileHeader(const std::string& path, Slice block, LogFileHeader* header, bool* intact);
 

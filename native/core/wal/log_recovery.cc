@@ -62,7 +62,19 @@ Status LogRecovery::Run() {
   }
   summary_->first_previous = files_.front().header.previous_sequence;
   summary_->last_sequence = summary_->first_previous;
+  ZKDB_RETURN_IF_ERROR(CheckBeginning());
   return ReplayFiles();
+}
+
+// Files go only after a header says that checkpoints hold their records: the last one of those that went is held by the
+// partition that it changed.
+Status LogRecovery::CheckBeginning() const {
+  uint64_t held = 0;
+  for (const LogPartition& p : summary_->partitions) held = std::max(held, p.checkpoint_sequence);
+  if (summary_->partitions.empty() || summary_->first_previous <= held) return Status::Ok();
+  return Status::Corrupt("log files before '" + files_.front().path + "' are missing: it goes on after commit " +
+                         std::to_string(summary_->first_previous) +
+                         ", and no checkpoint holds that; bring the missing files back from a backup");
 }
 
 // Looks at the newest file first: behind a clean one nothing older is looked at.

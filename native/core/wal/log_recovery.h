@@ -60,6 +60,7 @@ class LogRecovery {
   Status KeepFromCleanFile();
   Status CheckNumbers() const;
   Status CheckFirst();
+  Status CheckBeginning() const;
   Status ReplayFiles();
   Status ReplayFile(size_t index, uint64_t* end);
   Status AfterEnd(size_t index, uint64_t end, bool* last);

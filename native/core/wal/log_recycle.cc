@@ -37,11 +37,7 @@ Status LogWriter::WriteClaims(Lock* lock, bool* done) {
   while (writing_ || !pending_.empty()) ZKDB_RETURN_IF_ERROR(WaitAndWrite(lock, false));
   while (syncing_) changed_.wait(*lock);
   ZKDB_RETURN_IF_ERROR(CheckUsable());
-  syncing_ = true;
-  const Status status = SyncOnce(lock);
-  syncing_ = false;
-  changed_.notify_all();
-  return status;
+  return LeadSync(lock);
 }
 
 // Each name is durable before the next one changes. REQUIRES: recycle_mutex_.

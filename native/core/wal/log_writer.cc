@@ -34,6 +34,13 @@ void LayOut(RecordHeader header, uint32_t seed, const Slice* parts, size_t count
 
 }  // namespace
 
+LogWriter::LogWriter(Env* env, const LogOptions& options)
+    : env_(env),
+      options_(options),
+      files_(env, options_),
+      bare_failure_(ZKDB_FAILED, "the log in '" + options_.directory + "' failed and takes no more writes until the " +
+                                     "database is opened again; there was no memory for the cause") {}
+
 void LogWriter::Continue(LogRecovery* recovery, const LogSummary& summary) {
   files_.Adopt(recovery, summary.clean);
   appended_ = written_ = summary.last_sequence;
@@ -115,7 +122,12 @@ uint64_t LogWriter::TakeSequence(std::atomic<uint64_t>* counter, uint64_t space)
 void LogWriter::CountBytes(uint64_t sequence, uint64_t bytes) {
   record_bytes_ += bytes;
   const uint64_t marked = marks_.empty() ? recycled_bytes_ : marks_.back().bytes;
-  if (record_bytes_ - marked >= kMarkBytes) marks_.push_back({sequence, record_bytes_});
+  if (record_bytes_ - marked < kMarkBytes) return;
+  try {
+    marks_.push_back({sequence, record_bytes_});
+  } catch (const std::bad_alloc&) {
+    // The next record makes up for it: marks only have to be close enough.
+  }
 }
 
 // A record beyond the buffer's size goes to the file straight from the caller's memory.
@@ -125,6 +137,9 @@ Status LogWriter::AppendLarge(Lock* lock, std::atomic<uint64_t>* counter, const 
   ZKDB_RETURN_IF_ERROR(CheckUsable());
   const uint64_t space = RecordSpace(payload);
   ZKDB_RETURN_IF_ERROR(MakeRoom(space));
+  std::vector<Slice> all(1);
+  all.insert(all.end(), parts, parts + count);
+  all.emplace_back();
   const std::shared_ptr<LogFile> file = files_.current();
   const uint64_t offset = file->end;
   RecordHeader header = NewHeader(payload);
@@ -132,30 +147,26 @@ Status LogWriter::AppendLarge(Lock* lock, std::atomic<uint64_t>* counter, const 
   BeginWrite();
   lock->unlock();
   Status status = WriteBuffer(in_flight_, false);
-  if (status.ok()) status = WriteLarge(file.get(), offset, header, parts, count);
+  if (status.ok()) status = WriteLarge(file.get(), offset, header, &all);
   lock->lock();
   file->unsynced = true;
   EndWrite(status);
   return failure_;
 }
 
-Status LogWriter::WriteLarge(LogFile* file, uint64_t offset, RecordHeader header, const Slice* parts, size_t count) {
+// `all`: the record's parts, with a place before them for its header and one behind them for padding.
+Status LogWriter::WriteLarge(LogFile* file, uint64_t offset, RecordHeader header, std::vector<Slice>* all) {
   static constexpr uint8_t kPadding[kRecordAlignment] = {};
   uint8_t block[kRecordHeaderSize];
   EncodeRecordHeader(header, block);
   header.crc = Crc32c(file->seed, block + kRecordSizeOffset, sizeof block - kRecordSizeOffset);
-  std::vector<Slice> all;
-  all.reserve(count + 2);
-  all.emplace_back(block, sizeof block);
-  for (size_t i = 0; i < count; ++i) {
-    header.crc = Crc32c(header.crc, parts[i].data, parts[i].size);
-    all.push_back(parts[i]);
-  }
+  all->front() = Slice(block, sizeof block);
+  for (size_t i = 1; i + 1 < all->size(); ++i) header.crc = Crc32c(header.crc, (*all)[i].data, (*all)[i].size);
   Store32(block + kRecordCrcOffset, header.crc);
   const uint64_t space = RecordSpace(header.payload_size);
-  all.emplace_back(kPadding, space - kRecordHeaderSize - header.payload_size);
+  all->back() = Slice(kPadding, space - kRecordHeaderSize - header.payload_size);
   file->written_up_to = std::max(file->written_up_to, offset + space);
-  return file->file->Write(offset, all.data(), all.size());
+  return file->file->Write(offset, all->data(), all->size());
 }
 
 void LogWriter::SetPartitions(std::vector<LogPartition> partitions) {

@@ -25,7 +25,7 @@ namespace zkdb {
 
 class LogWriter : public Log {
  public:
-  LogWriter(Env* env, const LogOptions& options) : env_(env), options_(options), files_(env, options_) {}
+  LogWriter(Env* env, const LogOptions& options);
 
   // Continues the log that `recovery` has read.
   void Continue(LogRecovery* recovery, const LogSummary& summary);
@@ -61,17 +61,19 @@ class LogWriter : public Log {
   RecordHeader NewHeader(uint64_t payload_size) const;
   Status AppendLarge(Lock* lock, std::atomic<uint64_t>* counter, const Slice* parts, size_t count, uint64_t payload,
                      uint64_t* sequence);
-  Status WriteLarge(LogFile* file, uint64_t offset, RecordHeader header, const Slice* parts, size_t count);
+  Status WriteLarge(LogFile* file, uint64_t offset, RecordHeader header, std::vector<Slice>* all);
 
   Status WaitAndWrite(Lock* lock, bool ahead);
   void BeginWrite();
   void EndWrite(const Status& status);
   Status WriteBuffer(const LogBuffer& buffer, bool ahead);
   Status WritePiece(LogFile* file, uint64_t offset, Slice bytes, bool ahead);
+  Status LeadSync(Lock* lock);
   Status SyncOnce(Lock* lock);
   Status SyncFiles(bool names);
   void Publish(uint64_t target, uint64_t names);
   Status Latch(const Status& cause);
+  void LatchQuietly(const Status& cause) noexcept;
   Status RetireFiles(uint64_t sequence);
   Status WriteClaims(Lock* lock, bool* done);
 
@@ -89,7 +91,8 @@ class LogWriter : public Log {
   bool syncing_ = false;
   bool begin_file_ = false;  // the next record goes to a new file
   bool closed_ = false;
-  Status failure_;  // the first failed write or sync
+  Status failure_;       // the first failed write or sync
+  Status bare_failure_;  // what failure_ becomes when there is no memory for more
   uint64_t written_ = 0;
   uint64_t write_target_ = 0;  // what written_ becomes when the write under way is done
   std::atomic<uint64_t> appended_{0};
