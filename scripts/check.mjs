@@ -18,11 +18,13 @@ const stages = {
   ts: { command: 'npm run --silent build:tests && node_modules/.bin/ava --tap', counts: 'tap', minutes: 20 },
   install: { command: 'npm ci && npm test', counts: 'summary', minutes: 30 },
   test: { command: 'npm test', counts: 'summary', minutes: 30, default: true },
+  torture: { command: 'npm run --silent test:torture', counts: 'ctest', minutes: 15, default: true },
   pack: { command: 'npm run --silent pack:check', counts: 'tap', minutes: 10, default: true },
   format: { command: 'npm run --silent format:check', minutes: 5, default: true },
   lint: { command: 'npm run --silent lint', minutes: 15, default: true },
   asan: { command: 'npm run --silent test:asan', counts: 'ctest', minutes: 20, default: true },
-  tsan: { command: 'npm run --silent test:tsan', counts: 'ctest', minutes: 20, default: true }
+  tsan: { command: 'npm run --silent test:tsan', counts: 'ctest', minutes: 20, default: true },
+  fuzz: { command: 'npm run --silent fuzz:smoke', counts: 'tap', minutes: 20, default: true }
 }
 
 function option(name) {

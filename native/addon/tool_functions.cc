@@ -1,5 +1,7 @@
-// What works without an open database: routing by a configuration alone, and describing files.
+// What works without an open database: routing by a configuration alone, describing files, and salvage.
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "addon/arguments.h"
@@ -119,9 +121,80 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
   return DescribeError(env, code, error);
 }
 
+class SalvageJob : public Job {
+ public:
+  SalvageJob(Environment* environment, std::string source, std::string destination)
+      : Job(environment, nullptr), source_(std::move(source)), destination_(std::move(destination)) {
+    number_ = environment->AddJob(this);
+  }
+  ~SalvageJob() override { environment_->RemoveJob(number_); }
+
+  uint32_t number() const { return number_; }
+
+ protected:
+  void Execute() override {
+    code_ = zkdb_salvage(source_.c_str(), destination_.c_str(), OnFinding, this, OnProgress, this, &result_, &error_);
+  }
+
+  void Describe(napi_env env, napi_value result) override {
+    Set(env, result, "records", result_.records);
+    Set(env, result, "unsureRecords", result_.unsure_records);
+    Set(env, result, "lostRecords", result_.lost_records);
+    Set(env, result, "pages", result_.pages);
+    Set(env, result, "lostPages", result_.lost_pages);
+    Set(env, result, "logCommits", result_.log_commits);
+    Set(env, result, "logGaps", result_.log_gaps);
+    Set(env, result, "count", result_.findings);
+    napi_value list = nullptr;
+    if (napi_create_array_with_length(env, findings_.size(), &list) != napi_ok) return;
+    for (uint32_t i = 0; i < findings_.size(); ++i) {
+      napi_value text = nullptr;
+      if (napi_create_string_utf8(env, findings_[i].data(), findings_[i].size(), &text) != napi_ok) return;
+      napi_set_element(env, list, i, text);
+    }
+    napi_set_named_property(env, result, "findings", list);
+  }
+
+ private:
+  static constexpr size_t kMaxFindings = 1000;
+
+  static void Set(napi_env env, napi_value object, const char* name, uint64_t value) {
+    SetNumber(env, object, name, static_cast<double>(value));
+  }
+
+  static int OnFinding(void* context, const char* text, size_t size) {
+    auto* job = static_cast<SalvageJob*>(context);
+    job->findings_.emplace_back(text, size);
+    return job->findings_.size() < kMaxFindings ? 0 : 1;
+  }
+
+  std::string source_;
+  std::string destination_;
+  uint32_t number_;
+  zkdb_salvage_result result_ = {};
+  std::vector<std::string> findings_;
+};
+
+// salvage(source: string, destination: string): {job, promise}, or a negative number
+napi_value StartSalvage(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  std::string source;
+  std::string destination;
+  if (!args.String(0, &source) || !args.String(1, &destination)) return args.Invalid();
+  napi_value result = nullptr;
+  if (napi_create_object(env, &result) != napi_ok) return nullptr;
+  auto* job = new SalvageJob(&args.environment(), std::move(source), std::move(destination));
+  SetNumber(env, result, "job", job->number());
+  napi_value promise = Job::Start(env, job);
+  if (promise == nullptr) return args.Closed();
+  napi_set_named_property(env, result, "promise", promise);
+  return result;
+}
+
 constexpr FunctionEntry kFunctions[] = {
     {"route", Route},
     {"inspect", Inspect},
+    {"salvage", StartSalvage},
 };
 
 }  // namespace

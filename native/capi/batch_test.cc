@@ -217,5 +217,37 @@ TEST(a_batch_over_isolated_partitions_needs_the_callers_leave) {
   EXPECT_EQ(zkdb_txn_begin(db.get(), &txn, &db.error), ZKDB_CROSS_PARTITION);
 }
 
+// A put that finds its leaf full may hand its own record to the leaf on the left; the next one of the batch follows it.
+TEST(records_of_a_batch_find_their_leaf_after_a_full_leaf_was_shifted_to_the_left) {
+  TestDb db;
+  ASSERT_EQ(db.Open(MakeShape(TempDirectory(), 1), {{"PageSize", "4096"}, {"VerifyAll", "Yes"}}), ZKDB_OK);
+  const auto key = [](int i) { return "k" + std::to_string(1000 + i); };
+  Model model;
+  BatchBytes load;
+  for (int i = 0; i < 600; ++i) {
+    model[key(i)] = std::string(200, 'v');
+    load.Put(key(i), model[key(i)]);
+  }
+  ASSERT_EQ(db.Write(load), ZKDB_OK);
+  // Leaves with room between full ones.
+  BatchBytes thin;
+  for (int i = 0; i < 600; ++i) {
+    if (i / 16 % 2 == 1 || i % 2 == 1) continue;
+    model.erase(key(i));
+    thin.Delete(key(i));
+  }
+  ASSERT_EQ(db.Write(thin), ZKDB_OK);
+  for (int i = 599; i > 0; i -= 2) {
+    BatchBytes batch;
+    for (const char* end : {"a", "b", "c", "d"}) {
+      model[key(i) + end] = std::string(150, 'n');
+      batch.Put(key(i) + end, model[key(i) + end]);
+    }
+    ASSERT_EQ(db.Write(batch), ZKDB_OK);
+  }
+  EXPECT(db.All() == model);
+  for (const auto& [k, v] : model) EXPECT(db.Get(k) == v);
+}
+
 }  // namespace
 }  // namespace zkdb::test

@@ -358,5 +358,34 @@ TEST(a_damaged_page_takes_out_its_own_reads_only) {
   EXPECT_EQ(db.Put("qz", "still"), ZKDB_OK);
 }
 
+// A large durable batch is logged while it is applied: what cannot be applied must leave the log again.
+TEST(a_large_batch_that_meets_a_damaged_page_is_gone_after_a_crash_too) {
+  Stage stage;
+  stage.Fill("x");
+  const std::string segment = stage.In("low/001.zkd");
+  const std::string before = ReadFileAt(segment, 4096, 11 * 4096);
+  for (uint64_t page = 1; page < 12; ++page) Overwrite(segment, page * 4096 + 100, "damage");
+  TestDb db;
+  ASSERT_EQ(stage.Open(&db), ZKDB_OK);
+  Model expected = stage.all();
+  for (int round = 0; round < 3; ++round) {
+    BatchBytes bad;
+    for (const auto& [key, value] : stage.all()) bad.Put(key, std::string(60, 'c'));
+    EXPECT_EQ(db.Write(bad, ZKDB_DURABILITY_COMMIT), ZKDB_CORRUPT);
+    BatchBytes good;
+    for (int i = 0; i < 400; ++i) {
+      const std::string key = "q-" + std::to_string(round) + "-" + std::to_string(i);
+      good.Put(key, expected[key] = std::string(100, 'g'));
+    }
+    EXPECT_EQ(db.Write(good, ZKDB_DURABILITY_COMMIT), ZKDB_OK);
+  }
+  const std::string copy = stage.Copy();
+  Overwrite(copy + "/low/001.zkd", 4096, before);
+  TestDb recovered;
+  ASSERT_EQ(recovered.Open(copy + "/test.conf", Stage::Options()), ZKDB_OK);
+  EXPECT_EQ(recovered.Check(), "");
+  EXPECT(recovered.All() == expected);
+}
+
 }  // namespace
 }  // namespace zkdb::test

@@ -121,7 +121,8 @@ ZKDB_EXPORT zkdb_code zkdb_options_set(zkdb_options *options, const char *name, 
  */
 ZKDB_EXPORT zkdb_code zkdb_open(const char *path, const zkdb_options *options, zkdb_db **out, zkdb_error *err);
 
-/* Writes a checkpoint and closes when this was the last handle on the engine. The handle is released in any case. */
+/* Writes a checkpoint and closes when this was the last handle on the engine. The handle is released in any case.
+ * ZKDB_FAILED after an earlier failed write or sync: what was not durable by then may be lost. */
 ZKDB_EXPORT zkdb_code zkdb_close(zkdb_db *db, zkdb_error *err);
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */
@@ -322,7 +323,8 @@ ZKDB_EXPORT void zkdb_router_close(zkdb_router *router);
 /* Called now and then during long work with what is done of a total (0: unknown). Return non-zero to stop. */
 typedef int (*zkdb_progress)(void *context, uint64_t done, uint64_t total);
 
-/* A finding of zkdb_check or zkdb_salvage, or a line of zkdb_inspect. `size` bytes, not terminated. Return non-zero to stop. */
+/* A finding of zkdb_check or zkdb_salvage, or a line of zkdb_inspect. `size` bytes, not terminated. Return non-zero to
+ * stop. */
 typedef int (*zkdb_sink)(void *context, const char *text, size_t size);
 
 /* Writes a checkpoint of every partition that changed. */

@@ -47,6 +47,7 @@ bool AllocFault::Fails() {
 int64_t AllocFault::live() { return live_blocks.load(); }
 
 void TestThread() { is_test = true; }
+bool InTest() { return is_test; }
 
 EngineScope::EngineScope() : before_(is_test) { is_test = false; }
 EngineScope::~EngineScope() { is_test = before_; }

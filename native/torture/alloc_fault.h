@@ -29,6 +29,8 @@ class AllocFault {
 
 // The calling thread is a test's from here on.
 void TestThread();
+// Whether what the calling thread does now is a test's.
+bool InTest();
 
 // The calling thread works for the engine while one of these exists.
 class EngineScope {

@@ -1,6 +1,6 @@
-// Damage of a log whose commits were acknowledged: every byte of a file of 64 KiB, and bigger damage in a log of several
-// files. The open is refused with the name of the file, or nothing is lost but the last commit: what was acknowledged
-// last has nothing behind it that vouches for it (docs/adr/0020-torn-tail-or-damage.md).
+// Damage of a log whose commits were acknowledged: every byte of a file of 64 KiB, and bigger damage in a log of
+// several files. The open is refused with the name of the file, or nothing is lost but the last commit: what was
+// acknowledged last has nothing behind it that vouches for it (docs/adr/0020-torn-tail-or-damage.md).
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -20,7 +20,13 @@ namespace fs = std::filesystem;
 // The files of a database as a crash leaves them: copied while it is open, each commit synced.
 class DirtyDatabase {
  public:
-  DirtyDatabase() : directory_(TempDirectory()), copy_(TempDirectory() + "/copy") {}
+  DirtyDatabase() : place_(PlaceInMemory()), directory_(place_ + "/original"), copy_(place_ + "/copy") {}
+  ~DirtyDatabase() {
+    std::error_code ignored;
+    fs::remove_all(place_, ignored);
+  }
+  DirtyDatabase(const DirtyDatabase&) = delete;
+  DirtyDatabase& operator=(const DirtyDatabase&) = delete;
 
   bool Build(uint64_t seed, int commits) {
     const std::string conf = MakeShape(directory_, 3);
@@ -47,6 +53,7 @@ class DirtyDatabase {
     fs::copy(copy_, to, fs::copy_options::recursive);
   }
   const std::string& copy() const { return copy_; }
+  std::string target() const { return place_ + "/target"; }
   const std::vector<Model>& states() const { return states_; }  // after each commit
   std::vector<std::string> Logs(const std::string& directory) const {
     std::vector<std::string> files;
@@ -78,6 +85,7 @@ class DirtyDatabase {
     return batch;
   }
 
+  std::string place_;
   std::string directory_;
   std::string copy_;
   Model model_;
@@ -187,7 +195,7 @@ TEST(random_damage_of_a_log_of_several_files_is_detected_or_costs_the_last_commi
   ASSERT(dirty.Build(t.seed(), 380));
   const std::vector<std::string> files = dirty.Logs(dirty.copy());
   ASSERT(files.size() >= 3);
-  const std::string target = TempDirectory() + "/target";
+  const std::string target = dirty.target();
   std::mt19937_64 random(t.seed());
   while (t.Next()) {
     dirty.CopyTo(target);
@@ -211,7 +219,7 @@ TEST(a_missing_log_file_before_the_last_one_is_detected) {
   ASSERT(dirty.Build(t.seed(), 380));
   const size_t count = dirty.Logs(dirty.copy()).size();
   ASSERT(count >= 3);
-  const std::string target = TempDirectory() + "/target";
+  const std::string target = dirty.target();
   while (t.Next()) {
     for (size_t first = 0; first + 1 < count; ++first) {
       for (size_t end = first + 1; end < count; ++end) {

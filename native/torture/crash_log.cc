@@ -78,7 +78,10 @@ void CrashReplay::Emit(CrashKind kind, const Parts& parts) {
   state.kind = kind;
   state.prefix = prefix_;
   const uint64_t number = number_++;
-  if (plan_.keep_one_in > 1 && (number * 2654435761u + prefix_ * 40503u) / 64 % plan_.keep_one_in != 0) return;
+  if (plan_.keep_one_in > 1 && kind != CrashKind::kWhole &&
+      (number * 2654435761u + prefix_ * 40503u) / 64 % plan_.keep_one_in != 0) {
+    return;
+  }
   state.id = lie_ + std::to_string(prefix_) + "." + std::to_string(number);
   if (!only_.empty() && state.id != only_) return;
   current_ = parts;

@@ -27,6 +27,9 @@
 // What is promised where a sync lied: acknowledged commits may be missing. The database opens to the state of some
 // commit, or refuses with ZKDB_CORRUPT, ZKDB_MISMATCH, ZKDB_SEGMENT_MISSING or ZKDB_NOT_ZKDB; when it opens, a read
 // gives what that commit held or one of these errors, never anything else.
+// Where all syncs lied from some moment on and several partitions share a log, the content is not promised: a file of
+// the log may be given away, on the word of the drive, while the checkpoint that made it superfluous and the header
+// that says so are lost both. Trees and pages are whole or refused there too. A log of one partition keeps the promise.
 //
 // Thread-safety: CrashLog as the MemoryEnv that it watches; CrashReplay one thread.
 //
@@ -56,7 +59,7 @@ struct CrashPlan {
   uint32_t lies_per_mille = 100;  // of syncs that are taken to have lied
   uint32_t all_lies_per_mille = 10;
   uint32_t torn_random = 4;  // states with random sectors or several torn writes, per write
-  uint32_t keep_one_in = 1;  // visits only a random one of that many states
+  uint32_t keep_one_in = 1;  // visits a random one of that many states, and all in which nothing is missing
 };
 
 // The recorded operations of one MemoryEnv.

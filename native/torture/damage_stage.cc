@@ -35,13 +35,16 @@ std::string ValueOf(const std::string& key, const std::string& tag, size_t size)
 
 }  // namespace
 
-DamageStage::DamageStage() {
+std::string PlaceInMemory() {
   const bool in_memory = access("/dev/shm", W_OK) == 0 && std::getenv("ZKDB_TEST_TMP") == nullptr;
   static int count = 0;
-  directory_ =
-      in_memory ? "/dev/shm/zkdb-damage-" + std::to_string(getpid()) + "-" + std::to_string(count++) : TempDirectory();
-  fs::create_directories(directory_);
+  const std::string name = "/dev/shm/zkdb-damage-" + std::to_string(getpid()) + "-" + std::to_string(count++);
+  const std::string place = in_memory ? name : TempDirectory();
+  fs::create_directories(place);
+  return place;
 }
+
+DamageStage::DamageStage() : directory_(PlaceInMemory()) {}
 
 DamageStage::~DamageStage() {
   if (map_ != nullptr) munmap(map_, kSegmentBytes);

@@ -107,6 +107,9 @@ class DamageStage {
   uint8_t* map_ = nullptr;
 };
 
+// A new directory, in memory where that can be had. The caller removes it.
+std::string PlaceInMemory();
+
 // A whole file.
 std::string ReadWhole(const std::string& path);
 

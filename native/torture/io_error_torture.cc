@@ -1,7 +1,9 @@
 // Every I/O call of the workloads fails once: with EIO, with ENOSPC, in the middle of a write; and from each call on
 // everything fails, or whatever needs room does.
+#include "torture/alloc_fault.h"
 #include "torture/fault_env.h"
 #include "torture/io_workloads.h"
+#include "torture/posix_fault.h"
 #include "torture/torture.h"
 
 namespace zkdb::test {
@@ -64,10 +66,10 @@ std::vector<std::string> Calls(const PreparedWorkload& prepared, const IoWorkloa
   return calls;
 }
 
-// A short run makes one of the two kinds of short write of each call, and a disk die at a third of the calls.
+// A short run makes one of the two kinds of short write of each call, and a disk die at a sixth of the calls.
 bool Chosen(const Torture& t, Fault fault, uint64_t at) {
   if (t.is_long()) return true;
-  if (fault == Fault::kDeadDisk) return (at + t.seed()) % 3 == 0;
+  if (fault == Fault::kDeadDisk) return (at + t.seed()) % 6 == 0;
   if (fault == Fault::kShortIo) return (at + t.seed()) % 2 == 0;
   return fault != Fault::kShortNoSpace || (at + t.seed()) % 2 == 1;
 }
@@ -95,6 +97,60 @@ void FailEveryCall(const char* test, size_t part, size_t parts) {
 }
 
 }  // namespace
+
+// Nothing of what a signal or a short transfer does to a system call is seen above Env.
+TEST(interrupted_and_short_system_calls_are_finished) {
+  Torture t("interrupted_and_short_system_calls_are_finished", 1);
+  if (!PosixFaults::Available()) return;
+  TestThread();
+  const FastDirectory base;
+  while (t.Next()) {
+    for (const IoWorkload& workload : IoWorkloads()) {
+      const PreparedWorkload prepared(workload, base.path());
+      for (const PosixFault fault : {PosixFault::kInterrupts, PosixFault::kShort}) {
+        FaultRun run(TheLeanEnv(), base.path() + "/run", workload.shape);
+        prepared.Begin(&run, base.path() + "/run", workload.Name() + ", interrupted or short");
+        PosixFaults::Arm(fault);
+        workload.run(&run);
+        run.Close();
+        PosixFaults::Disarm();
+        t.Figure(fault == PosixFault::kShort ? "short" : "interrupted", PosixFaults::injected());
+        if (!run.ExpectReopens(TheLeanEnv(), base.path() + "/run")) return;
+      }
+    }
+  }
+}
+
+// A sync that was interrupted may have lost the error of what it was to write: it is a failed one.
+TEST(an_interrupted_sync_is_a_failed_one_and_not_repeated) {
+  Torture t("an_interrupted_sync_is_a_failed_one_and_not_repeated", 1);
+  if (!PosixFaults::Available()) return;
+  TestThread();
+  const FastDirectory base;
+  const std::vector<IoWorkload>& all = IoWorkloads();
+  while (t.Next()) {
+    for (size_t w = t.seed() % 2; w < all.size(); w += t.is_long() ? 1 : 2) {
+      const PreparedWorkload prepared(all[w], base.path());
+      for (uint64_t at = 0;; ++at) {
+        FaultRun run(TheLeanEnv(), base.path() + "/run", all[w].shape);
+        const std::string name = all[w].Name() + ", EINTR at sync " + std::to_string(at);
+        prepared.Begin(&run, base.path() + "/run", name);
+        run.ExpectCodes({ZKDB_IO, ZKDB_FAILED});
+        run.SetFired([] { return PosixFaults::injected() > 0; });
+        run.SetOpening(PosixFaults::Forget);
+        PosixFaults::Arm(PosixFault::kInterruptedSync, at);
+        all[w].run(&run);
+        run.ExpectReads();
+        run.Close();
+        PosixFaults::Disarm();
+        if (PosixFaults::repeated() > 0) Fail(name.c_str(), 0, "a file is synced again");
+        if (!run.ExpectReopens(TheLeanEnv(), base.path() + "/run")) return;
+        if (PosixFaults::injected() == 0) break;
+        t.Figure("syncs", 1);
+      }
+    }
+  }
+}
 
 TEST(every_io_call_fails_once_first_third) { FailEveryCall("every_io_call_fails_once_first_third", 0, 3); }
 TEST(every_io_call_fails_once_second_third) { FailEveryCall("every_io_call_fails_once_second_third", 1, 3); }

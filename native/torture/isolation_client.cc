@@ -247,8 +247,8 @@ void IsolationClient::AddBallast(BatchBytes* batch) {
   }
 }
 
-// Appends to lists that others append to as well: reads them, and writes when they are still what was read. `conditions`
-// holds for each operation of the batch which access of the entry its condition is about, or -1.
+// Appends to lists that others append to as well: reads them, and writes when they are still what was read.
+// `conditions` holds for each operation of the batch which access of the entry its condition is about, or -1.
 void IsolationClient::ConditionalBatch() {
   std::vector<List> seen;
   std::vector<uint32_t> lists;

@@ -30,14 +30,15 @@ ModelRun::~ModelRun() {
 
 bool ModelRun::Require(bool holds, const std::string& what) {
   if (holds || report_->failed) return holds;
-  std::snprintf(report_->message, sizeof report_->message, "%s (%s)", what.c_str(), db_.error.message);
+  std::snprintf(report_->message, sizeof report_->message, "%s", what.c_str());
   report_->failed = true;
   return false;
 }
 
 bool ModelRun::RequireCode(zkdb_code code, zkdb_code expected, const std::string& what) {
   if (code == expected) return true;
-  return Require(false, what + ": " + zkdb_code_name(code) + ", not " + zkdb_code_name(expected));
+  return Require(
+      false, what + ": " + zkdb_code_name(code) + ", not " + zkdb_code_name(expected) + " (" + db_.error.message + ")");
 }
 
 bool ModelRun::Open() {

@@ -18,6 +18,7 @@ void ModelRun::Gather(const Step& step) {
   if (IsCondition(step.act)) return GatherCondition(step);
   Pending p{step.act, step.a, step, {}, {}, {}, {}};
   if (step.act == Act::kDeleteRange) {
+    p.rank = step.a / 4;  // of the key that the bound is near
     p.lo = BoundOf(plan_, step.a);
     p.hi = BoundOf(plan_, step.b);
   }

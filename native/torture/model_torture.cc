@@ -2,7 +2,8 @@
 // that pages split and merge, keys and values overflow, files grow and are cut all the time. Each round runs in a child
 // process: a failure, also an abort or a crash, is shrunk to a short list of operations and printed.
 //
-// ZKDB_SEED replays a run, ZKDB_SHRINK_SECONDS bounds the shrinking. 2,000,000 operations in the short runs of all tests together.
+// ZKDB_SEED replays a run, ZKDB_SHRINK_SECONDS bounds the shrinking. 2,000,000 operations in the short runs of all
+// tests together.
 #include <sys/mman.h>
 
 #include <cstdio>
@@ -124,7 +125,7 @@ TEST(isolated_partitions_behave_like_an_ordered_map) {
 }
 
 TEST(large_pages_behave_like_an_ordered_map) {
-  Run("large_pages_behave_like_an_ordered_map", 3,
+  Run("large_pages_behave_like_an_ordered_map", 4,
       {{.partitions = 1, .page_size = "16384"},
        {.partitions = 16, .page_size = "65536"},
        {.partitions = 3, .page_size = "8192"}});
@@ -132,7 +133,7 @@ TEST(large_pages_behave_like_an_ordered_map) {
 
 // Each commit is followed by a check of the trees that it changed.
 TEST(every_commit_leaves_sound_trees) {
-  Run("every_commit_leaves_sound_trees", 5, {{.partitions = 3, .verify_all = true, .operations = 5000, .keys = 300}});
+  Run("every_commit_leaves_sound_trees", 2, {{.partitions = 3, .verify_all = true, .operations = 5000, .keys = 300}});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // What every torture test has in common: a seed, a length and figures. The short length is part of every check; the
-// long one is given in minutes by 'npm run torture'. A failure is replayed with the seed that was printed:
+// long one is given in seconds by 'npm run torture'. A failure is replayed with the seed that was printed:
 //   ZKDB_SEED=123 zkdb_torture NAME
 //
 // Thread-safety: one thread, except Figure.
@@ -23,7 +23,7 @@ class Torture {
  public:
   // `test` is the name of the TEST; `rounds` how many rounds its short run has.
   Torture(const char* test, uint64_t rounds)
-      : test_(test), rounds_(rounds), seed_(TestSeed(test)), seconds_(60 * EnvNumber("ZKDB_MINUTES", 0)) {}
+      : test_(test), rounds_(rounds), seed_(TestSeed(test)), seconds_(EnvNumber("ZKDB_SECONDS", 0)) {}
   ~Torture() {
     if (Failures().load() > failures_before_) {
       std::fprintf(stderr, "replay: ZKDB_SEED=%llu zkdb_torture %s\n", static_cast<unsigned long long>(seed_), test_);
@@ -36,10 +36,10 @@ class Torture {
   Torture& operator=(const Torture&) = delete;
 
   uint64_t seed() const { return seed_; }
-  // True for a run whose length is given in minutes.
+  // True for a run whose length is given in seconds.
   bool is_long() const { return seconds_ > 0; }
 
-  // Begins another round: false when the rounds (or, in a long run, the minutes) are used up or something has failed.
+  // Begins another round: false when the rounds (or, in a long run, the seconds) are used up or something has failed.
   bool Next() {
     if (Failures().load() > failures_before_) return false;
     const bool more = is_long() ? Elapsed() < seconds_ : done_ < rounds_;

@@ -20,7 +20,8 @@ export const Exit = {
 /** The table of `zkdb --help`. */
 export const exitHelp = `Exit codes:
   0    done
-  1    the key is not there, a condition did not hold, or check found something
+  1    the key is not there, a condition did not hold, check found something, or
+       salvage lost something
   2    usage, or bad input data
   3    the configuration is wrong, or there is no database at that place
   4    another process has the database open

@@ -12,6 +12,7 @@ import { addLoad } from './load.js'
 import { errorColour, note, out } from './output.js'
 import { addPut } from './put.js'
 import { addRoute } from './route.js'
+import { addSalvage } from './salvage.js'
 import { addScan } from './scan.js'
 import { addStat } from './stat.js'
 
@@ -50,7 +51,7 @@ ${exitHelp}`
     writeErr: (text) => void (wantsJson || process.stderr.write(text)),
     outputError: (text, write) => write(text.replace(/^error: /, `${errorColour.red('zkdb:')} ZKDB_USAGE: `))
   })
-  for (const add of [addGet, addPut, addDel, addScan, addLoad, addStat, addRoute, addCheck, addInspect]) {
+  for (const add of [addGet, addPut, addDel, addScan, addLoad, addStat, addRoute, addCheck, addInspect, addSalvage]) {
     add(program, run)
   }
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program)

@@ -80,14 +80,14 @@ class FuzzInput {
 // Changes `image` at one place that the input names: overwrites, fills, copies or cuts. Returns the first changed byte.
 inline size_t PatchOnce(FuzzInput* input, std::string* image) {
   const uint8_t kind = input->Byte();
-  const size_t at = std::min<size_t>(input->Number(3), image->size());
+  const size_t at = input->Number(3) % (image->size() + 1);
   const size_t room = image->size() - at;
   if ((kind & 3) == 3 && kind >= 0xF0) {
     image->resize(at);
     return at;
   }
   if ((kind & 3) == 2) {
-    const size_t from = std::min<size_t>(input->Number(3), image->size());
+    const size_t from = input->Number(3) % (image->size() + 1);
     const size_t n = std::min({size_t{input->Number(2)}, room, image->size() - from});
     std::memmove(image->data() + at, image->data() + from, n);
   } else if ((kind & 3) == 1) {
@@ -111,3 +111,21 @@ inline void WriteWholeFile(const std::string& path, const std::string& bytes) {
 }
 
 }  // namespace zkdb::test
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+#ifdef ZKDB_FUZZ_REPLAY
+// Without libFuzzer: runs the inputs in the folders that are named.
+int main(int argc, char** argv) {
+  int count = 0;
+  for (int i = 1; i < argc; ++i) {
+    for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
+      const std::string input = zkdb::test::ReadWholeFile(entry.path());
+      LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
+      ++count;
+    }
+  }
+  std::printf("%d inputs\n", count);
+  return count > 0 ? 0 : 1;
+}
+#endif

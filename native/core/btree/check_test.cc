@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/base/checksum.h"
 #include "core/btree/tree_test_util.h"
 
 namespace zkdb::test {
@@ -48,7 +49,132 @@ void FlipByte(TestPartition* p, uint32_t page, uint32_t offset) {
   file.put(static_cast<char>(byte ^ 0x40));
 }
 
+// The bytes of a stored page, to be changed and stored again with a right checksum.
+class StoredPage {
+ public:
+  StoredPage(TestPartition* p, uint32_t number) : path_(p->space()->files().PathOf(number)), bytes_(4096) {
+    at_ = static_cast<std::streamoff>(number % p->space()->segment_pages()) * 4096;
+    std::ifstream file(path_, std::ios::binary);
+    file.seekg(at_);
+    file.read(reinterpret_cast<char*>(bytes_.data()), 4096);
+  }
+  PageHeader* header() { return reinterpret_cast<PageHeader*>(bytes_.data()); }
+  PageView view() const { return PageView(bytes_.data()); }
+  Slot* slots() { return const_cast<Slot*>(view().slots()); }
+  uint8_t* bytes() { return bytes_.data(); }
+  void Save() {
+    header()->checksum = Crc32c(0, bytes_.data() + kChecksumSize, 4096 - kChecksumSize);
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(at_);
+    file.write(reinterpret_cast<char*>(bytes_.data()), 4096);
+  }
+
+ private:
+  std::string path_;
+  std::streamoff at_ = 0;
+  std::vector<uint8_t> bytes_;
+};
+
+// What the check finds in a tree of two levels, stored pages of which `damage` has changed.
+std::vector<std::string> FindingsAfter(const std::function<void(TestPartition*, PageRef root, PageRef leaf)>& damage) {
+  TestPartition p;
+  Store(&p, 300);
+  const PageRef root = p.root().page;
+  const PageRef leaf = StoredPage(&p, root.number).view().child(1);
+  damage(&p, root, leaf);
+  return Findings(&p);
+}
+
+// The same with one page changed: the root or the leaf.
+std::vector<std::string> FindingsIn(bool root_page, const std::function<void(StoredPage*)>& change) {
+  return FindingsAfter([&](TestPartition* p, PageRef root, PageRef leaf) {
+    StoredPage page(p, root_page ? root.number : leaf.number);
+    change(&page);
+    page.Save();
+  });
+}
+
 }  // namespace
+
+// Damage that a checksum does not show: written by a defect, or by hand.
+TEST(the_check_finds_a_wrong_leaf_that_has_a_right_checksum) {
+  const auto in_leaf = [](const std::function<void(StoredPage*)>& change) { return FindingsIn(false, change); };
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) { ++p->header()->number; }), "it says that it is page"));
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) { ++p->header()->stamp; }), "its stamp is"));
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) { p->header()->kind = PageKind::kFreeMap; }), "not a tree page of level 0"));
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) { p->header()->level = 3; }), "a leaf with a level"));
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) { std::swap(p->slots()[0], p->slots()[1]); }), "does not come after"));
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) { p->slots()[0].head = 0; }), "below its parent's separator"));
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) { p->slots()[p->view().count() - 1].head = UINT32_MAX; }),
+                "is not below the next separator"));
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) { p->header()->garbage += 1; }), "do not make up the heap"));
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) {
+                  p->header()->garbage = p->header()->heap_size;
+                  p->header()->count = 0;
+                }),
+                "it is empty"));
+  EXPECT(AnyHas(in_leaf([](StoredPage* p) {
+                  const uint32_t last = p->view().count() - 1u;
+                  p->header()->garbage =
+                      static_cast<uint16_t>(p->header()->garbage + p->view().CellSize(p->view().slot(last)));
+                  p->header()->count = static_cast<uint16_t>(last);
+                }),
+                "its root says"));
+}
+
+TEST(the_check_finds_a_wrong_branch_that_has_a_right_checksum) {
+  const auto in_root = [](const std::function<void(StoredPage*)>& change) { return FindingsIn(true, change); };
+  const auto set_child = [](StoredPage* p, uint32_t i, PageRef ref) {
+    Store(p->bytes() + p->view().slot(i).offset, ref);
+  };
+  EXPECT(AnyHas(in_root([&](StoredPage* p) { set_child(p, 1, p->view().child(2)); }), "it is referenced twice"));
+  EXPECT(AnyHas(in_root([&](StoredPage* p) { set_child(p, 1, {1, 1}); }), "it is not a page for records"));
+  EXPECT(AnyHas(in_root([&](StoredPage* p) { set_child(p, 1, {16, 1}); }), "it is not a page for records"));
+  EXPECT(AnyHas(in_root([&](StoredPage* p) { set_child(p, 1, {1u << 30, 1}); }), "beyond the pages in use"));
+  EXPECT(AnyHas(in_root([](StoredPage* p) { p->header()->level = 2; }), "it is not a tree page of level 1"));
+  EXPECT(AnyHas(in_root([](StoredPage* p) { p->slots()[0].head = 1; }), "its head goes on after the key's end"));
+  EXPECT(
+      AnyHas(in_root([](StoredPage* p) { std::swap(p->slots()[1].head, p->slots()[3].head); }), "does not come after"));
+}
+
+TEST(the_check_finds_wrong_overflow_pages_that_have_a_right_checksum) {
+  const auto in_overflow = [](const std::function<void(StoredPage*)>& change) {
+    return FindingsAfter([&](TestPartition* p, PageRef root, PageRef) {
+      const StoredPage branch(p, root.number);
+      for (uint32_t i = 0; i < branch.view().count(); ++i) {
+        const StoredPage leaf(p, branch.view().child(i).number);
+        for (uint32_t k = 0; k < leaf.view().count(); ++k) {
+          if (!PageView::ValueOverflows(leaf.view().slot(k))) continue;
+          StoredPage first(p, leaf.view().value_overflow(leaf.view().slot(k)).first.number);
+          change(&first);
+          return first.Save();
+        }
+      }
+    });
+  };
+  const auto set_pages = [](StoredPage* p, uint32_t pages) { Store32(p->bytes() + sizeof(PageHeader), pages); };
+  const std::string not_start = "it is not the start of an overflow run";
+  EXPECT(AnyHas(in_overflow([&](StoredPage* p) { set_pages(p, 0); }), not_start));
+  EXPECT(AnyHas(in_overflow([&](StoredPage* p) { set_pages(p, 4); }), not_start));
+  EXPECT(AnyHas(in_overflow([&](StoredPage* p) { p->header()->kind = PageKind::kFreeMap; }), not_start));
+  EXPECT(AnyHas(in_overflow([&](StoredPage* p) { set_pages(p, 1); }), "page 0: "));
+}
+
+TEST(the_check_of_a_tree_with_impossibly_many_levels_says_so) {
+  TestPartition p;
+  Store(&p, 10);
+  TreeRoot root = p.root();
+  root.levels = kMaxLevels + 1;
+  std::string found;
+  CheckOptions options;
+  options.finding = [&](const std::string& text) { return found = text, true; };
+  uint64_t findings = 0;
+  ASSERT_OK(CheckTree(p.space(), root, options, &findings));
+  EXPECT(found.find("levels") != std::string::npos);
+  TreeFigures figures;
+  EXPECT_OK(MeasureTree(p.space(), root, &figures));
+  EXPECT_EQ(figures.leaf_pages, 0u);
+}
 
 TEST(the_check_of_a_sound_tree_finds_nothing_and_counts_its_pages) {
   TestPartition p;

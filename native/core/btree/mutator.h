@@ -2,8 +2,9 @@
 //
 // A page is copied once per transaction, on its first change (its stamp tells), then changed in place. A leaf that
 // overflows shifts records to a neighbour; when both neighbours are full, all three are laid out anew, with a fourth
-// page where they need one (window restructuring). This keeps randomly filled leaves about 86 % full (Yao, "On Random 2-3 Trees", 1978, for the analysis of k-to-(k+1) splits); an
-// overflow at the tree's right edge starts a new page, which keeps ascending loads at 100 %.
+// page where they need one (window restructuring). This keeps randomly filled leaves about 86 % full (Yao, "On Random
+// 2-3 Trees", 1978, for the analysis of k-to-(k+1) splits); an overflow at the tree's right edge starts a new page,
+// which keeps ascending loads at 100 %.
 //
 // Thread-safety: one thread, holding the partition's writer lock.
 //

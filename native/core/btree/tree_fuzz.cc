@@ -31,7 +31,7 @@ std::string MakeBase() {
   partition.Commit();
   EXPECT_OK(partition.Checkpoint());
   tree = partition.Begin();
-  EXPECT_OK(tree->Delete("key1003k", &existed));
+  EXPECT_OK(tree->Delete("key1003k", false, &existed));
   partition.Commit();
   EXPECT_OK(partition.Checkpoint());
   std::string all = ReadWholeFile(SegmentPath(partition.directory(), 0));
@@ -144,7 +144,7 @@ class TreeRun {
     uint64_t deleted = 0;
     switch (kind % 8) {
       case 3: return tree->Put(key, std::string(kSizes[input->Byte() % 8], 'n'), false, &existed);
-      case 4: return tree->Delete(key, &existed);
+      case 4: return tree->Delete(key, false, &existed);
       case 5: return tree->MoveBelow(input->Byte());
       default: break;
     }

@@ -149,6 +149,7 @@ void Engine::ThreadMain() {
 }
 
 void Engine::ThreadWork(bool due) {
+  for (auto& arena : arenas_) arena->PrepareChunk();
   try {
     if (interval_used_.load() && !failed_.load()) SyncInterval();
     // A full disk is no failure of the database: the writers learn of it, and the next checkpoint tries again.
@@ -198,6 +199,7 @@ Status Engine::Close() {
   // Batches that passed the gate finish first; later ones find the database closed.
   const ExclusivePass pass(&gate_);
   queue_->Drain();
+  sync_ahead_.Stop();
   const std::unique_lock<std::shared_mutex> use(use_mutex_);
   Status status;
   try {

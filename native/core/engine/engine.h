@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/engine/sync_ahead.h"
 #include "core/partition/partition.h"
 #include "core/partition/selector.h"
 #include "core/txn/batch.h"
@@ -165,16 +166,24 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status ApplyAll(Batch* batch, std::vector<Applied>* applied, WriteResult* result);
   void RollBack(const std::vector<Applied>& applied);
   Status LogAndQueue(const std::vector<Applied>& applied, const LogGroups& groups, uint64_t* sequence);
+  CommitQueue::Place PrepareCommit(const std::vector<Applied>& applied);
+  void Queue(const std::vector<Applied>& applied, uint64_t sequence, CommitQueue::Place place);
+  Status GroupOperations(Batch* batch, LogGroups* groups) const;
   Status ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence);
   Status MakeDurable(Log* log, uint64_t sequence, zkdb_durability durability) noexcept;
   Status WaitDurable(Log* log, uint64_t sequence, zkdb_durability durability);
-  Status WriteParts(Batch* batch, zkdb_durability durability, WriteResult* result);
-  Status WriteArranged(Batch* batch, zkdb_durability durability, WriteResult* result);
+  Status WriteParts(Batch* batch, zkdb_durability durability, bool alone, WriteResult* result);
+  Status WriteArranged(Batch* batch, zkdb_durability durability, bool alone, WriteResult* result);
   void LockPartitions(Batch* batch, HeldLocks* locks);
   void EnforceSnapshotLimit(Partition* partition);
   void NotePressure(Partition* partition);
   void WaitForRoom();
   Status VerifyTree(uint32_t partition, const TreeRoot& root);
+
+  // early_write.cc
+  bool LogsEarly(const Batch& batch, zkdb_durability durability, bool alone) const;
+  Status LogAndApply(Batch* batch, WriteResult* result, uint64_t* sequence);
+  void TakeBack(Log* log, uint64_t sequence, CommitQueue::Place nothing);
 
   // maintenance.cc
   Status RewritePartition(uint32_t index, const Progress& progress);
@@ -207,6 +216,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   DatabaseConfig config_;
   Selector selector_;
   bool read_only_;
+  bool background_;
   DatabaseId database_id_{};
   std::vector<std::unique_ptr<FrameArena>> arenas_;  // before the partitions: their frames come from here
   std::vector<std::unique_ptr<FileLock>> locks_;
@@ -245,6 +255,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> interval_used_{false};  // some commit asked for durability `interval`
   std::atomic<uint64_t> last_checkpoint_ms_{0};
   std::thread thread_;
+  SyncAhead sync_ahead_;
 };
 
 }  // namespace zkdb

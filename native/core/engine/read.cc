@@ -10,7 +10,8 @@ namespace zkdb {
 Snapshot::Snapshot(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {
   roots_.resize(engine_->partition_count());
   const EpochGuard guard;
-  // Nothing behind it needs memory. Claimed with a number that is not newer than what CopyRoots then reads, so nothing it needs is given away between.
+  // Nothing behind it needs memory. Claimed with a number that is not newer than what CopyRoots then reads, so nothing
+  // it needs is given away between.
   slot_ = engine_->snapshots_.Claim(engine_->queue_->published(), engine_->env_->MonotonicMs());
   sequence_ = engine_->queue_->CopyRoots(&roots_);
   slot_->sequence.store(sequence_, std::memory_order_seq_cst);
@@ -20,7 +21,7 @@ Snapshot::~Snapshot() { engine_->snapshots_.Release(slot_); }
 
 Status Snapshot::Check() const {
   if (engine_->closed()) return engine_->ClosedStatus();
-  if (!slot_->expired.load(std::memory_order_seq_cst)) return Status::Ok();
+  if (!slot_->IsExpired()) return Status::Ok();
   return {ZKDB_SNAPSHOT_EXPIRED, "the snapshot of commit " + std::to_string(sequence_) +
                                      " has expired: it pinned more than SnapshotLimit; open a new one"};
 }

@@ -60,17 +60,17 @@ Status Engine::Write(Slice bytes, zkdb_durability durability, bool non_atomic, W
   }
   WaitForRoom();
   const SharedPass pass(&gate_);
-  if (config_.isolated && spans) return WriteParts(&batch, durability, result);
-  return WriteArranged(&batch, durability, result);
+  if (config_.isolated && spans) return WriteParts(&batch, durability, pass.alone(), result);
+  return WriteArranged(&batch, durability, pass.alone(), result);
 }
 
 // Isolated partitions: one commit for each partition of the batch.
-Status Engine::WriteParts(Batch* batch, zkdb_durability durability, WriteResult* result) {
+Status Engine::WriteParts(Batch* batch, zkdb_durability durability, bool alone, WriteResult* result) {
   return batch->ForEachPartition([&](uint32_t, Operation* first, Operation* end) {
     Batch part;
     part.Take(*batch, first, end);
     WriteResult one;
-    ZKDB_RETURN_IF_ERROR(WriteArranged(&part, durability, &one));
+    ZKDB_RETURN_IF_ERROR(WriteArranged(&part, durability, alone, &one));
     result->sequence = std::max(result->sequence, one.sequence);
     result->existed += one.existed;
     const bool first_failed = result->failed_index < 0 || one.failed_index < result->failed_index;
@@ -88,8 +88,8 @@ void Engine::LockPartitions(Batch* batch, HeldLocks* locks) {
   }
 }
 
-// One atomic commit of an arranged batch.
-Status Engine::WriteArranged(Batch* batch, zkdb_durability durability, WriteResult* result) {
+// One atomic commit of an arranged batch. `alone`: no other batch was under way.
+Status Engine::WriteArranged(Batch* batch, zkdb_durability durability, bool alone, WriteResult* result) {
   HeldLocks locks;
   LockPartitions(batch, &locks);
   ZKDB_RETURN_IF_ERROR(CheckWritable());
@@ -104,7 +104,8 @@ Status Engine::WriteArranged(Batch* batch, zkdb_durability durability, WriteResu
     return queue_->WaitFor(seen) ? Status::Ok() : CheckWritable();
   }
   uint64_t sequence = 0;
-  const Status status = ApplyAndLog(batch, result, &sequence);
+  const Status status = LogsEarly(*batch, durability, alone) ? LogAndApply(batch, result, &sequence)
+                                                             : ApplyAndLog(batch, result, &sequence);
   locks.Release();
   if (!status.ok()) {
     result->existed = 0;
@@ -121,12 +122,7 @@ Status Engine::ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence
   try {
     status = ApplyAll(batch, &applied, result);
     LogGroups groups;
-    if (status.ok()) {
-      status = batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
-        groups.Add(partitions_[p]->identity.uid, first, end);
-        return Status::Ok();
-      });
-    }
+    if (status.ok()) status = GroupOperations(batch, &groups);
     if (status.ok()) status = LogAndQueue(applied, groups, sequence);
   } catch (const std::bad_alloc&) {
     status = Status::NoMemory();
@@ -134,6 +130,13 @@ Status Engine::ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence
   }
   if (!status.ok()) RollBack(applied);
   return status;
+}
+
+Status Engine::GroupOperations(Batch* batch, LogGroups* groups) const {
+  return batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
+    groups->Add(partitions_[p]->identity.uid, first, end);
+    return Status::Ok();
+  });
 }
 
 // ---- conditions
@@ -205,35 +208,47 @@ void Engine::RollBack(const std::vector<Applied>& applied) {
   for (const Applied& a : applied) partitions_[a.partition]->space.Rollback();
 }
 
-// Appends the record, makes the new trees the writers' state and queues the commit. On failure nothing has changed:
-// whatever needs memory is done before the record has its number.
-Status Engine::LogAndQueue(const std::vector<Applied>& applied, const LogGroups& groups, uint64_t* sequence) {
-  const Slice payload = groups.bytes();
+// Does all of a commit that needs memory, before its record has a number.
+CommitQueue::Place Engine::PrepareCommit(const std::vector<Applied>& applied) {
   ChangedRoots roots;
   roots.reserve(applied.size());
   for (const Applied& a : applied) {
     roots.emplace_back(a.partition, a.root.page);
     partitions_[a.partition]->space.PrepareCommit();
   }
-  CommitQueue::Place place = CommitQueue::MakePlace(std::move(roots));
+  return CommitQueue::MakePlace(std::move(roots));
+}
+
+// Appends the record and queues the commit. On failure nothing has changed.
+Status Engine::LogAndQueue(const std::vector<Applied>& applied, const LogGroups& groups, uint64_t* sequence) {
+  const Slice payload = groups.bytes();
+  CommitQueue::Place place = PrepareCommit(applied);
   const Status logged = LogOf(applied.front().partition)->Append(&sequence_, &payload, 1, sequence);
   if (!logged.ok()) {
     // A failed write may have used up a number: nothing can be published behind it.
     if (logged.code() == ZKDB_FAILED) Fail(logged);
     return logged;
   }
+  Queue(applied, *sequence, std::move(place));
+  return Status::Ok();
+}
+
+// Makes the new trees of a logged commit the writers' state and queues it.
+void Engine::Queue(const std::vector<Applied>& applied, uint64_t sequence, CommitQueue::Place place) {
   for (const Applied& a : applied) {
     Partition& p = *partitions_[a.partition];
-    p.space.Commit(*sequence);
+    p.space.Commit(sequence);
     p.working = a.root;
     p.records = a.root.records;
-    p.last_sequence = *sequence;
+    p.last_sequence = sequence;
     NotePressure(&p);
     EnforceSnapshotLimit(&p);
   }
-  queue_->Enqueue(*sequence, std::move(place));
+  queue_->Enqueue(sequence, std::move(place));
   commits_.fetch_add(1, std::memory_order_relaxed);
-  return Status::Ok();
+  for (auto& arena : arenas_) {
+    if (background_ && arena->WantsChunk()) thread_wake_.notify_one();
+  }
 }
 
 // The commit waits in the queue: when it cannot be published, whatever the reason, none behind it can.

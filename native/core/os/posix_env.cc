@@ -99,7 +99,10 @@ Status PosixEnv::CreateDirectory(const std::string& path) {
     if (errno == EEXIST && IsDirectory(path)) return Status::Ok();
     return PosixError("mkdir", path, errno);
   }
-  return SyncDirectory(parent);
+  const Status synced = SyncDirectory(parent);
+  // A name that is not durable must not be taken for one that is by the next call.
+  if (!synced.ok()) rmdir(path.c_str());
+  return synced;
 }
 
 Status PosixEnv::List(const std::string& path, std::vector<std::string>* names) {

@@ -176,7 +176,14 @@ uint32_t SegmentFiles::GrowthTarget(uint32_t page_count) const {
   return std::max(page_count, reserved_pages_ + step);
 }
 
+// Keeps a failure for good, unless the disk was full: that changes nothing and passes.
+Status SegmentFiles::Latch(Status status) {
+  if (!status.ok() && status.code() != ZKDB_NO_SPACE && failure_.ok()) failure_ = status;
+  return status;
+}
+
 Status SegmentFiles::Reserve(uint32_t page_count) {
+  ZKDB_RETURN_IF_ERROR(failure_);
   if (page_count <= reserved_pages_) return Status::Ok();
   if ((page_count - 1) / options_.segment_pages >= kMaxSegments) {
     return Status::NoSpace(options_.directory + ": the partition has reached " + std::to_string(kMaxSegments) +
@@ -208,7 +215,7 @@ Status SegmentFiles::GrowSegment(Segment* segment, uint32_t pages) {
 Status SegmentFiles::CreateSegment() {
   const uint32_t index = segment_count();
   if (index == 0) {
-    ZKDB_RETURN_IF_ERROR(env_->CreateDirectory(options_.directory));
+    ZKDB_RETURN_IF_ERROR(Latch(env_->CreateDirectory(options_.directory)));
     ZKDB_RETURN_IF_ERROR(LockDirectory());
     MetaState there;
     ZKDB_RETURN_IF_ERROR(ReadMeta(env_, options_.directory, &there));
@@ -232,7 +239,7 @@ Status SegmentFiles::CreateSegment() {
     std::memcpy(page.data(), &header, sizeof header);
     std::memcpy(page.data() + sizeof header, &head, sizeof head);
     Store32(page.data(), Crc32c(0, page.data() + kChecksumSize, page.size() - kChecksumSize));
-    ZKDB_RETURN_IF_ERROR(segment->file->Write(0, Slice(page.data(), page.size())));
+    ZKDB_RETURN_IF_ERROR(Latch(segment->file->Write(0, Slice(page.data(), page.size()))));
   }
   ZKDB_RETURN_IF_ERROR(segment->file->Map(SegmentBytes(), &segment->map));
   segment->pages = first;

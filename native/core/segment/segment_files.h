@@ -102,6 +102,7 @@ class SegmentFiles {
   Status OpenSegment(uint32_t index, uint32_t need_pages);
   Status CheckHeader(uint32_t index, File* file);
   Status CreateSegment();
+  Status Latch(Status status);
   void ReserveSegment();
   Status GrowSegment(Segment* segment, uint32_t pages);
   uint32_t GrowthTarget(uint32_t page_count) const;
@@ -115,6 +116,8 @@ class SegmentFiles {
   std::vector<std::pair<const uint8_t*, uint64_t>> retired_maps_;  // of removed segments; unmapped at the end
   uint32_t reserved_pages_ = 0;
   std::atomic<bool> directory_unsynced_{false};
+  Status
+      failure_;  // the first failed write or sync of a segment's making: no page is added until the files are reopened
   mutable std::mutex mutex_;  // guards the list of segments: the checkpoint reads it while a writer may extend it
 };
 

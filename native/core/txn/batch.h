@@ -61,6 +61,7 @@ class Batch {
   void Take(const Batch& other, const Operation* first, const Operation* end);
 
   std::vector<Operation>& operations() { return operations_; }
+  const std::vector<Operation>& operations() const { return operations_; }
   bool has_conditions() const { return has_conditions_; }
   bool sorted() const { return sorted_; }  // by partition and key
   // Sorts by partition, and by key where that keeps the meaning.

@@ -28,8 +28,7 @@ SnapshotSlot* SnapshotRegistry::Claim(uint64_t sequence, uint64_t now_ms) {
       slot->next.store(head, std::memory_order_relaxed);
     } while (!slots_.compare_exchange_weak(head, slot, std::memory_order_acq_rel));
   }
-  slot->expired.store(false, std::memory_order_relaxed);
-  slot->expired_epoch.store(0, std::memory_order_relaxed);
+  slot->use.fetch_add(1, std::memory_order_seq_cst);
   slot->opened_ms.store(now_ms, std::memory_order_relaxed);
   slot->sequence.exchange(sequence, std::memory_order_seq_cst);
   count_.fetch_add(1, std::memory_order_relaxed);
@@ -46,7 +45,7 @@ namespace {
 
 // Expired, and no reader is left that could have missed it.
 bool IsGone(const SnapshotSlot& slot) {
-  if (!slot.expired.load(std::memory_order_relaxed)) return false;
+  if (!slot.IsExpired()) return false;
   const uint64_t epoch = slot.expired_epoch.load(std::memory_order_seq_cst);
   return epoch != 0 && epoch <= Epoch::MinActive();
 }
@@ -64,12 +63,17 @@ uint64_t SnapshotRegistry::Oldest() const {
   return oldest;
 }
 
-uint64_t SnapshotRegistry::OldestUnexpired() const {
-  uint64_t oldest = UINT64_MAX;
+uint64_t SnapshotRegistry::OldestUnexpired() const { return FindOldest().sequence; }
+
+SnapshotRegistry::Use SnapshotRegistry::FindOldest() const {
+  Use oldest;
   for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr;
        s = s->next.load(std::memory_order_acquire)) {
+    // The number of the use first: when the slot changes hands after that, its expiry is of the use that is over.
+    const uint64_t number = s->use.load(std::memory_order_seq_cst);
     const uint64_t sequence = s->sequence.load(std::memory_order_seq_cst);
-    if (!s->expired.load(std::memory_order_relaxed)) oldest = std::min(oldest, sequence);
+    if (sequence >= oldest.sequence || s->expired_use.load(std::memory_order_seq_cst) == number) continue;
+    oldest = {s, number, sequence};
   }
   return oldest;
 }
@@ -84,16 +88,18 @@ uint64_t SnapshotRegistry::OldestOpenedMs() const {
   return oldest;
 }
 
+void SnapshotRegistry::Expire(const Use& use) {
+  // No epoch of an earlier use may stand beside the new mark.
+  use.slot->expired_epoch.store(0, std::memory_order_seq_cst);
+  use.slot->expired_use.store(use.number, std::memory_order_seq_cst);
+  use.slot->expired_epoch.store(Epoch::Advance(), std::memory_order_seq_cst);
+}
+
 bool SnapshotRegistry::ExpireOldest() {
-  const uint64_t oldest = OldestUnexpired();
-  if (oldest == UINT64_MAX) return false;
-  for (SnapshotSlot* s = slots_.load(std::memory_order_acquire); s != nullptr;
-       s = s->next.load(std::memory_order_acquire)) {
-    if (s->sequence.load(std::memory_order_relaxed) != oldest || s->expired.load(std::memory_order_relaxed)) continue;
-    s->expired.store(true, std::memory_order_seq_cst);
-    s->expired_epoch.store(Epoch::Advance(), std::memory_order_seq_cst);
-  }
-  return true;
+  const std::lock_guard<std::mutex> lock(expiry_mutex_);
+  const Use oldest = FindOldest();
+  for (Use use = oldest; use.slot != nullptr && use.sequence == oldest.sequence; use = FindOldest()) Expire(use);
+  return oldest.slot != nullptr;
 }
 
 }  // namespace zkdb

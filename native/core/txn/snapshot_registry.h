@@ -1,15 +1,18 @@
 // The open snapshots of a database: what the oldest one can still see decides which freed pages must wait.
 //
-// Thread-safety: all functions from any thread, without locks. Slots live as long as the registry.
+// Thread-safety: all functions from any thread; only the expiry of snapshots takes a lock. Slots live as long as the
+// registry.
 //
 // Invariants:
 //  1. A slot is claimed with a sequence that is not newer than the state its owner goes on to read, before it reads it.
 //  2. An expired slot holds pages back until every EpochGuard entered before it was marked has ended: its owner looks
-//     at `expired` inside a guard before it follows a page pointer, in whatever partition the page is.
+//     at IsExpired() inside a guard before it follows a page pointer, in whatever partition the page is.
+//  3. What expires is one use of a slot, by its number: a later snapshot in the same slot is not touched.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 
 namespace zkdb {
 
@@ -17,10 +20,13 @@ struct SnapshotSlot {
   static constexpr uint64_t kFree = UINT64_MAX;
   std::atomic<uint64_t> sequence{kFree};
   std::atomic<uint64_t> opened_ms{0};
-  std::atomic<bool> expired{false};
-  std::atomic<uint64_t> expired_epoch{0};  // begun after `expired` was set; 0: not yet
+  std::atomic<uint64_t> use{0};            // counts the snapshots that had this slot
+  std::atomic<uint64_t> expired_use{0};    // the last one that expired; written by the expiry alone
+  std::atomic<uint64_t> expired_epoch{0};  // begun after expired_use was set; 0: not yet
   std::atomic<bool> taken{false};
   std::atomic<SnapshotSlot*> next{nullptr};
+
+  bool IsExpired() const { return expired_use.load(std::memory_order_seq_cst) == use.load(std::memory_order_seq_cst); }
 };
 
 class SnapshotRegistry {
@@ -42,9 +48,20 @@ class SnapshotRegistry {
   // Marks the snapshots of the oldest unexpired sequence as expired. False when there is none.
   bool ExpireOldest();
 
+  // The two halves of ExpireOldest: one unexpired snapshot of the oldest sequence (slot nullptr: there is none), and
+  // its expiry, which does nothing when it was closed meanwhile.
+  struct Use {
+    SnapshotSlot* slot = nullptr;
+    uint64_t number = 0;
+    uint64_t sequence = SnapshotSlot::kFree;
+  };
+  Use FindOldest() const;
+  void Expire(const Use& use);
+
  private:
   std::atomic<SnapshotSlot*> slots_{nullptr};
   std::atomic<uint64_t> count_{0};
+  std::mutex expiry_mutex_;
 };
 
 }  // namespace zkdb

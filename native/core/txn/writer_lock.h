@@ -35,10 +35,11 @@ class WriterGate {
     const std::lock_guard<std::mutex> lock(mutex_);
     return exclusive_ && owner_ == std::this_thread::get_id();
   }
-  void EnterShared() {
+  // Whether no other batch is inside.
+  bool EnterShared() {
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [this] { return !exclusive_ && waiting_exclusive_ == 0; });
-    ++shared_;
+    return ++shared_ == 1;
   }
   void LeaveShared() {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -70,13 +71,17 @@ class WriterGate {
 // A batch's pass through the gate, for a scope.
 class SharedPass {
  public:
-  explicit SharedPass(WriterGate* gate) : gate_(gate) { gate_->EnterShared(); }
+  explicit SharedPass(WriterGate* gate) : gate_(gate), alone_(gate->EnterShared()) {}
   ~SharedPass() { gate_->LeaveShared(); }
   SharedPass(const SharedPass&) = delete;
   SharedPass& operator=(const SharedPass&) = delete;
 
+  // Whether no other batch was inside when this one entered.
+  bool alone() const { return alone_; }
+
  private:
   WriterGate* gate_;
+  bool alone_;
 };
 
 // The gate for one operation alone, for a scope.

@@ -76,6 +76,14 @@ class Log {
   // usable.
   virtual Status Append(std::atomic<uint64_t>* counter, const Slice* parts, size_t count, uint64_t* sequence) = 0;
 
+  // As Append, for a record of at most kLogEarlyLimit bytes that may still be taken back: what it describes is done
+  // while it is written and synced. Until Accept or Reject every other append waits.
+  virtual Status AppendEarly(std::atomic<uint64_t>* counter, Slice record, uint64_t* sequence) = 0;
+  // The early record stays.
+  virtual void Accept() = 0;
+  // The early record goes, for good when this returns success: no replay meets it. Its number stays used.
+  virtual Status Reject() = 0;
+
   // Everything up to `sequence` is in the file (survives the process, not the machine).
   virtual Status Flush(uint64_t sequence) = 0;
   // Everything up to `sequence` is on stable storage. One caller leads, writes and syncs for all that wait.

@@ -25,8 +25,8 @@ size_t ZeroParts(uint64_t from, uint64_t to, Slice* parts) {
 
 Status LogWriter::Flush(uint64_t sequence) {
   Lock lock(mutex_);
-  sequence = std::min(sequence, last_sequence());
-  while (written_ < sequence) ZKDB_RETURN_IF_ERROR(WaitAndWrite(&lock, false));
+  // A record that is waited for may be rejected meanwhile.
+  while (written_ < std::min(sequence, last_sequence())) ZKDB_RETURN_IF_ERROR(WaitAndWrite(&lock, false));
   return failure_;
 }
 

@@ -33,7 +33,7 @@ void LogFileSet::Adopt(LogRecovery* recovery, bool clean) {
     file.header_durable = !file.unsynced;
     if (file.unsynced) names_changed_ = names_synced_ + 1;
   }
-  for (const uint64_t number : recovery->spares()) spares_.push_back({PathOf(SpareFileName(number)), 0});
+  for (const uint64_t number : recovery->spares()) old_spares_.push_back(PathOf(SpareFileName(number)));
   if (!clean) return;
   current_ = files_.back();
   current_->written_up_to = kLogHeaderSize;
@@ -82,8 +82,19 @@ Status LogFileSet::Begin(uint64_t space, LogFileHeader* header, bool* names_fail
   return Status::Ok();
 }
 
+// A spare that a crash left may hold the header and the records of a file that was being made of it when the crash took
+// the new name back. Under that name again it would bring them back: it is never used.
+Status LogFileSet::RemoveOldSpares() {
+  for (; !old_spares_.empty(); old_spares_.pop_back()) {
+    ZKDB_RETURN_IF_ERROR(env_->Remove(old_spares_.back()));
+    ++names_changed_;
+  }
+  return Status::Ok();
+}
+
 // Opens the file under its new name, from a spare when its size is the usual one, with its space allocated.
 Status LogFileSet::OpenNew(const std::string& path, LogFile* file) {
+  ZKDB_RETURN_IF_ERROR(RemoveOldSpares());
   const bool reuse = !spares_.empty() && file->size == options_.file_size;
   const Spare spare = reuse ? spares_.back() : Spare{};
   if (reuse) ZKDB_RETURN_IF_ERROR(env_->Rename(spare.path, path));
@@ -190,8 +201,9 @@ Status LogFileSet::BeginClean(LogFileHeader* header, bool* failed) {
 
 // Behind a clean file the order of removals does not matter.
 Status LogFileSet::RemoveOthers() {
-  if (files_.size() == 1 && spares_.empty()) return Status::Ok();
+  if (files_.size() == 1 && spares_.empty() && old_spares_.empty()) return Status::Ok();
   ++names_changed_;
+  ZKDB_RETURN_IF_ERROR(RemoveOldSpares());
   for (; files_.size() > 1; files_.pop_front()) ZKDB_RETURN_IF_ERROR(env_->Remove(files_.front()->path));
   for (; !spares_.empty(); spares_.pop_back()) ZKDB_RETURN_IF_ERROR(env_->Remove(spares_.back().path));
   return SyncNames();

@@ -83,6 +83,7 @@ class LogFileSet {
   };
   static constexpr size_t kMaxSpares = 4;
 
+  Status RemoveOldSpares();
   Status OpenNew(const std::string& path, LogFile* file);
   Status SyncNames();
   void Describe(LogFileHeader* header, uint64_t size);
@@ -95,6 +96,7 @@ class LogFileSet {
   std::deque<std::shared_ptr<LogFile>> files_;  // oldest first
   std::shared_ptr<LogFile> current_;            // the last of them, or none before the first append
   std::vector<Spare> spares_;
+  std::vector<std::string> old_spares_;  // that the recovery found, to be removed
   uint64_t names_changed_ = 0;
   uint64_t names_synced_ = 0;
   bool clean_and_empty_ = false;

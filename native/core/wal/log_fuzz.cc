@@ -1,5 +1,5 @@
-// Fuzzes the log's reader and recovery: the files of a real log, changed at places that the input names. Reading ends in
-// a Status; a log that opens goes on: what was replayed and what is appended is there again at the next opening.
+// Fuzzes the log's reader and recovery: the files of a real log, changed at places that the input names. Reading ends
+// in a Status; a log that opens goes on: what was replayed and what is appended is there again at the next opening.
 //
 // Input: byte 0 chooses the base log (bit 0: closed cleanly), whether checksums of headers (bit 1) and records (bit 2)
 // are made right after the changes, and which file to leave out (bits 4-6, 7: none); then changes, each a file number
@@ -103,7 +103,7 @@ class LogRun {
     if (summary_.last_sequence > kLastNumber) return;
     auto expected = records_;
     std::atomic<uint64_t> counter{summary_.last_sequence};
-    for (uint64_t i = 0; i < 2 + choice % 8; ++i) {
+    for (uint64_t i = 0; i < 2u + choice % 8; ++i) {
       const std::string payload = PayloadOf(i) + std::string(choice, 'a');
       const Slice part(payload);
       uint64_t sequence = 0;

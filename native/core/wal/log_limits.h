@@ -9,6 +9,9 @@ namespace zkdb {
 // Pending bytes at which an append writes the buffer; a larger record is never buffered.
 inline constexpr size_t kLogBufferSize = 1 << 20;
 
+// Bytes of the largest record that may be logged before what it describes is done.
+inline constexpr size_t kLogEarlyLimit = kLogBufferSize / 2;
+
 // The first write to allocated blocks makes the following sync commit the file system's journal, which an overwrite
 // does not need. So a small write that is about to be synced writes zeros ahead of it, and the small writes after it
 // overwrite them.

@@ -28,7 +28,7 @@ Status LogWriter::Recycle(uint64_t sequence) {
 // Begins a file whose header says what the partitions have reached, and makes it durable: with the records that go, an
 // older copy of a partition, or its older meta, would otherwise pass for the newest. *done false: the disk is full.
 Status LogWriter::WriteClaims(Lock* lock, bool* done) {
-  while (writing_ || !pending_.empty()) ZKDB_RETURN_IF_ERROR(WaitAndWrite(lock, false));
+  ZKDB_RETURN_IF_ERROR(AwaitTurn(lock, 0));
   pending_.Prepare(kLogHeaderSize);
   const Status begun = BeginFile(0);
   *done = begun.ok();

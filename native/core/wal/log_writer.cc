@@ -1,4 +1,5 @@
-// Appending, and the figures. log_commit.cc has writing and syncing, log_recycle.cc recycling and closing.
+// Appending, and the figures. log_commit.cc has writing and syncing, log_early.cc records that may be taken back,
+// log_recycle.cc recycling and closing.
 #include "core/wal/log_writer.h"
 
 #include <algorithm>
@@ -61,11 +62,32 @@ Status LogWriter::Append(std::atomic<uint64_t>* counter, const Slice* parts, siz
     return {ZKDB_BATCH_TOO_LARGE, "a log record of " + std::to_string(payload) + " bytes is larger than " +
                                       std::to_string(kMaxRecordPayload) + "; split the batch"};
   }
-  const uint64_t space = RecordSpace(payload);
   Lock lock(mutex_);
-  if (space > kLogBufferSize) return AppendLarge(&lock, counter, parts, count, payload, sequence);
-  while (pending_.size() >= kLogBufferSize) ZKDB_RETURN_IF_ERROR(WaitAndWrite(&lock, false));
-  ZKDB_RETURN_IF_ERROR(CheckUsable());
+  if (RecordSpace(payload) > kLogBufferSize) return AppendLarge(&lock, counter, parts, count, payload, sequence);
+  ZKDB_RETURN_IF_ERROR(AwaitTurn(&lock, kLogBufferSize - 1));
+  return AppendBuffered(counter, parts, count, payload, sequence);
+}
+
+// Returns when no early record waits for its verdict and at most `most_pending` bytes wait to be written; with 0, when
+// no write is under way either.
+Status LogWriter::AwaitTurn(Lock* lock, size_t most_pending) {
+  while (failure_.ok()) {
+    const bool busy = most_pending == 0 && writing_;
+    if (early_.file != nullptr) {
+      changed_.wait(*lock);
+    } else if (busy || pending_.size() > most_pending) {
+      ZKDB_RETURN_IF_ERROR(WaitAndWrite(lock, false));
+    } else {
+      break;
+    }
+  }
+  return CheckUsable();
+}
+
+// REQUIRES: AwaitTurn.
+Status LogWriter::AppendBuffered(std::atomic<uint64_t>* counter, const Slice* parts, size_t count, uint64_t payload,
+                                 uint64_t* sequence) {
+  const uint64_t space = RecordSpace(payload);
   ZKDB_RETURN_IF_ERROR(MakeRoom(space));
   LogFile& file = *files_.current();
   uint8_t* to = pending_.Extend(files_.current(), file.end, space);
@@ -133,8 +155,7 @@ void LogWriter::CountBytes(uint64_t sequence, uint64_t bytes) {
 // A record beyond the buffer's size goes to the file straight from the caller's memory.
 Status LogWriter::AppendLarge(Lock* lock, std::atomic<uint64_t>* counter, const Slice* parts, size_t count,
                               uint64_t payload, uint64_t* sequence) {
-  while (writing_ || !pending_.empty()) ZKDB_RETURN_IF_ERROR(WaitAndWrite(lock, false));
-  ZKDB_RETURN_IF_ERROR(CheckUsable());
+  ZKDB_RETURN_IF_ERROR(AwaitTurn(lock, 0));
   const uint64_t space = RecordSpace(payload);
   ZKDB_RETURN_IF_ERROR(MakeRoom(space));
   std::vector<Slice> all(1);

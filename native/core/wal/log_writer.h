@@ -5,9 +5,10 @@
 //
 // Invariants:
 //  1. One thread at a time writes (writing_) and one at a time syncs (syncing_); a write may run beside a sync.
-//  2. appended >= written >= durable sequence, and none of them ever goes back.
+//  2. appended >= written >= durable sequence, and none of them ever goes back, except over a rejected record.
 //  3. A buffer is written whole before the next one, so `written` covers every record up to it.
-//  4. The counter moves only after the record's place in a file and in the buffer is reserved.
+//  4. While an early record waits for its verdict it is the last one: nothing is appended and no file is begun.
+//  5. The counter moves only after the record's place in a file and in the buffer is reserved.
 #pragma once
 
 #include <atomic>
@@ -31,6 +32,9 @@ class LogWriter : public Log {
   void Continue(LogRecovery* recovery, const LogSummary& summary);
 
   Status Append(std::atomic<uint64_t>* counter, const Slice* parts, size_t count, uint64_t* sequence) override;
+  Status AppendEarly(std::atomic<uint64_t>* counter, Slice record, uint64_t* sequence) override;
+  void Accept() override;
+  Status Reject() override;
   Status Flush(uint64_t sequence) override;
   Status Sync(uint64_t sequence) override;
   void SetPartitions(std::vector<LogPartition> partitions) override;
@@ -53,7 +57,18 @@ class LogWriter : public Log {
     uint64_t bytes;
   };
 
+  // A record that may be taken back, and what was before it.
+  struct Early {
+    std::shared_ptr<LogFile> file;  // none: there is no such record
+    uint64_t offset = 0;
+    uint64_t sequence_before = 0;
+  };
+
   Status CheckUsable() const;
+  Status AwaitTurn(Lock* lock, size_t most_pending);
+  Status AppendBuffered(std::atomic<uint64_t>* counter, const Slice* parts, size_t count, uint64_t payload,
+                        uint64_t* sequence);
+  void EraseRecord(Lock* lock);
   Status MakeRoom(uint64_t space);
   Status BeginFile(uint64_t space);
   uint64_t TakeSequence(std::atomic<uint64_t>* counter, uint64_t space);
@@ -91,6 +106,7 @@ class LogWriter : public Log {
   bool syncing_ = false;
   bool begin_file_ = false;  // the next record goes to a new file
   bool closed_ = false;
+  Early early_;
   Status failure_;       // the first failed write or sync
   Status bare_failure_;  // what failure_ becomes when there is no memory for more
   uint64_t written_ = 0;
