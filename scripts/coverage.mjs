@@ -164,7 +164,7 @@ function readGcov() {
   return [...branches.values()]
 }
 
-const isCore = ({ file }) => /^native\/core\/.*\.(cc|h)$/.test(file) && !/(_test|_fuzz|test_main)\.cc$|test/.test(file)
+const isCore = ({ file }) => /^native\/core\/.*\.(cc|h)$/.test(file) && !/fuzz\.(cc|h)$|test/.test(file)
 
 /** Taken and all branches, per folder and in total. */
 function summarize(branches) {
