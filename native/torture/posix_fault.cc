@@ -12,6 +12,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
 
 #include "torture/alloc_fault.h"
 
@@ -62,7 +64,15 @@ bool InterruptsSync(int fd) {
   if (!Active(PosixFault::kInterruptedSync)) return false;
   struct stat info {};
   fstat(fd, &info);
-  if (info.st_ino == interrupted_file) ++repetitions;
+  if (info.st_ino == interrupted_file) {
+    ++repetitions;
+    if (getenv("ZKDB_DBG")) {
+      char p[64], t[300];
+      snprintf(p, 64, "/proc/self/fd/%d", fd);
+      ssize_t n = readlink(p, t, 299);
+      fprintf(stderr, "REPEAT %.*s tid %d\n", int(n), t, gettid());
+    }
+  }
   if (syncs++ != sync_at) return false;
   interrupted_file = info.st_ino;
   ++hits;

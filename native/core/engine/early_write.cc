@@ -39,8 +39,6 @@ Status Engine::LogAndApply(Batch* batch, WriteResult* result, uint64_t* sequence
     if (status.ok()) {
       sync_ahead_.Start(log, early);
       status = ApplyAll(batch, &applied, result);
-    } else if (status.code() == ZKDB_FAILED) {
-      Fail(status);
     }
     if (status.ok()) {
       CommitQueue::Place place = PrepareCommit(applied);
@@ -52,16 +50,28 @@ Status Engine::LogAndApply(Batch* batch, WriteResult* result, uint64_t* sequence
     status = Status::NoMemory();
   }
   RollBack(applied);
-  if (early != 0) TakeBack(log, early, std::move(nothing));
+  sync_ahead_.Finish();
+  if (log->failed()) Fail(status);  // whatever it was that the caller is told
+  if (early != 0) ZKDB_RETURN_IF_ERROR(TakeBack(log, early, std::move(nothing)));
   return status;
 }
 
-// The record of a batch that could not be applied goes; its number is published as a commit of nothing.
-void Engine::TakeBack(Log* log, uint64_t sequence, CommitQueue::Place nothing) {
-  const Status rejected = log->Reject();
-  if (!rejected.ok()) Fail(rejected);
+// The record of a batch that could not be applied goes; its number is published as a commit of nothing. After a failure
+// the record may be replayed, as that of any write that met a failed log.
+Status Engine::TakeBack(Log* log, uint64_t sequence, CommitQueue::Place nothing) {
+  Status rejected;
+  try {
+    rejected = log->Reject();
+  } catch (const std::bad_alloc&) {
+    rejected = Status::NoMemory();  // for the failure that the log keeps
+  }
   queue_->Enqueue(sequence, std::move(nothing));
-  static_cast<void>(queue_->Publish(sequence));
+  if (rejected.ok()) {
+    static_cast<void>(queue_->Publish(sequence));
+  } else {
+    Fail(rejected);
+  }
+  return rejected;
 }
 
 }  // namespace zkdb

@@ -183,7 +183,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // early_write.cc
   bool LogsEarly(const Batch& batch, zkdb_durability durability, bool alone) const;
   Status LogAndApply(Batch* batch, WriteResult* result, uint64_t* sequence);
-  void TakeBack(Log* log, uint64_t sequence, CommitQueue::Place nothing);
+  Status TakeBack(Log* log, uint64_t sequence, CommitQueue::Place nothing);
 
   // maintenance.cc
   Status RewritePartition(uint32_t index, const Progress& progress);

@@ -33,7 +33,13 @@ void SyncAhead::Main() {
     }
     lock.lock();
     log_ = nullptr;
+    idle_.notify_all();
   }
+}
+
+void SyncAhead::Finish() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  idle_.wait(lock, [this] { return log_ == nullptr; });
 }
 
 void SyncAhead::Stop() {

@@ -23,6 +23,8 @@ class SyncAhead {
 
   // Begins to sync `log` up to `sequence`, unless the thread is busy or there can be none.
   void Start(Log* log, uint64_t sequence) noexcept;
+  // Returns when no sync is under way.
+  void Finish();
   // Ends the thread when its sync is done. The logs outlive this call.
   void Stop();
 
@@ -31,6 +33,7 @@ class SyncAhead {
 
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::condition_variable idle_;
   std::thread thread_;
   Log* log_ = nullptr;  // to be synced; none: the thread waits
   uint64_t sequence_ = 0;

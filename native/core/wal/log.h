@@ -100,6 +100,8 @@ class Log {
   // Called last, when a checkpoint holds everything: begins a fresh file that is marked clean and removes the others.
   virtual Status CloseClean() = 0;
 
+  // Whether a write or sync has failed (invariant 4).
+  virtual bool failed() const = 0;
   virtual uint64_t durable_sequence() const = 0;
   virtual uint64_t last_sequence() const = 0;
   virtual uint64_t bytes_since_recycle() const = 0;  // bytes of records appended and not recycled

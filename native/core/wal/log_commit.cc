@@ -124,7 +124,11 @@ Status LogWriter::SyncOnce(Lock* lock) {
   const uint64_t names = files_.NamesToSync();
   const bool sync_names = files_.names_unsynced();
   to_sync_.clear();
-  to_sync_.reserve(files_.files().size());
+  try {
+    to_sync_.reserve(files_.files().size());
+  } catch (const std::bad_alloc&) {
+    return Status::NoMemory();  // nothing is lost: the next sync covers the same files
+  }
   for (const auto& file : files_.files()) {
     if (!file->unsynced) continue;
     file->unsynced = false;

@@ -200,6 +200,11 @@ void LogWriter::SetPartitions(std::vector<LogPartition> partitions) {
   partitions_ = std::move(partitions);
 }
 
+bool LogWriter::failed() const {
+  Lock lock(mutex_);
+  return !failure_.ok();
+}
+
 uint64_t LogWriter::bytes_since_recycle() const {
   Lock lock(mutex_);
   return record_bytes_ - recycled_bytes_;

@@ -41,6 +41,7 @@ class LogWriter : public Log {
   Status Recycle(uint64_t sequence) override;
   Status CloseClean() override;
 
+  bool failed() const override;
   uint64_t durable_sequence() const override { return durable_.load(std::memory_order_acquire); }
   uint64_t last_sequence() const override { return appended_.load(std::memory_order_acquire); }
   uint64_t bytes_since_recycle() const override;
