@@ -40,6 +40,7 @@ std::string PlaceInMemory() {
   static int count = 0;
   const std::string name = "/dev/shm/zkdb-damage-" + std::to_string(getpid()) + "-" + std::to_string(count++);
   const std::string place = in_memory ? name : TempDirectory();
+  if (in_memory) fs::remove_all(place);  // of a killed process that had the same number
   fs::create_directories(place);
   return place;
 }

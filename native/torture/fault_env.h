@@ -9,9 +9,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
-#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/os/env_wrapper_for_tests.h"
@@ -83,7 +84,11 @@ class FaultEnv : public EnvWrapper {
   std::string what_;
   std::string failed_call_;
   std::vector<std::string> trace_;
-  std::set<std::string> unsyncable_;  // paths with a failed sync, or a failed write and no cut since
+  struct Failure {
+    std::thread::id thread;
+    uint64_t time_ms;
+  };
+  std::map<std::string, Failure> unsyncable_;  // paths with a failed sync, or a failed write and no cut since
   std::string violations_;
 };
 

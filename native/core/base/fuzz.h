@@ -36,6 +36,7 @@ inline std::string TempDirectory() {
       std::filesystem::path parent = std::filesystem::exists(memory) ? memory : std::filesystem::temp_directory_path();
       if (given != nullptr) parent = given;
       path = parent / ("zkdb-fuzz-" + std::to_string(getpid()));
+      std::filesystem::remove_all(path);  // of a killed process that had the same number
     }
     ~Root() {
       std::error_code ignored;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <stdexcept>
 
 #include "core/base/test.h"
 
@@ -65,7 +66,10 @@ std::string TempDirectory() {
   if (Root().empty()) {
     const char* base = std::getenv("ZKDB_TEST_TMP");
     const std::filesystem::path parent = base != nullptr ? base : std::filesystem::temp_directory_path();
-    Root() = parent / ("zkdb-native-" + std::to_string(getpid()));
+    // A name of its own: a process that was killed leaves its directory, and process numbers come again.
+    std::string name = (parent / "zkdb-native-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a directory like " + name);
+    Root() = name;
   }
   const std::filesystem::path directory = Root() / std::to_string(count++);
   std::filesystem::create_directories(directory);
