@@ -16,7 +16,7 @@ const canTrace =
   process.platform === 'linux' &&
   process.env.LD_PRELOAD === undefined &&
   spawnSync('strace', ['-f', '-qq', '-o', '/dev/null', 'true']).status === 0
-if (!canTrace) console.log('skipped: no strace')
+if (!canTrace) console.log('no strace: its tests are skipped')
 const test = canTrace ? anyTest.serial : anyTest.serial.skip
 
 interface Traced {

@@ -66,6 +66,14 @@ void* Allocate(size_t size) {
   return block + kHead;
 }
 
+void* AllocateQuietly(size_t size) noexcept {
+  try {
+    return Allocate(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
 void Free(void* at) {
   if (at == nullptr) return;
   std::byte* block = static_cast<std::byte*>(at) - kHead;
@@ -88,6 +96,11 @@ void* operator new(size_t size) { return zkdb::test::Allocate(size); }
 void* operator new[](size_t size) { return zkdb::test::Allocate(size); }
 void* operator new(size_t size, std::align_val_t a) { return zkdb::test::AllocateAligned(size, a); }
 void* operator new[](size_t size, std::align_val_t a) { return zkdb::test::AllocateAligned(size, a); }
+// All of them: a sanitizer's own ones know nothing of what stands before a block.
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return zkdb::test::AllocateQuietly(size); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return zkdb::test::AllocateQuietly(size); }
+void operator delete(void* at, const std::nothrow_t&) noexcept { zkdb::test::Free(at); }
+void operator delete[](void* at, const std::nothrow_t&) noexcept { zkdb::test::Free(at); }
 void operator delete(void* at) noexcept { zkdb::test::Free(at); }
 void operator delete[](void* at) noexcept { zkdb::test::Free(at); }
 void operator delete(void* at, size_t) noexcept { zkdb::test::Free(at); }
