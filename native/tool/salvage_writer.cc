@@ -72,12 +72,13 @@ Status SalvageWriter::DeleteRange(uint32_t partition, const KeyRange& range) {
 Status SalvageWriter::Close(uint64_t* records) {
   *records = 0;
   if (engine_ == nullptr) return Status::Ok();
-  Status status = Flush();
+  const Status flushed = Flush();
   for (uint32_t i = 0; i < engine_->partition_count(); ++i) *records += engine_->partition(i).records;
   const Status closed = engine_->Close();
   engine_.reset();
-  if (status.ok()) status = closed;
-  return status.ok() ? env_->SyncDirectory(directory_) : status;
+  if (!flushed.ok()) return flushed;
+  if (!closed.ok()) return closed;
+  return env_->SyncDirectory(directory_);
 }
 
 }  // namespace zkdb
