@@ -234,6 +234,7 @@ class HeldSyncs {
     held = false;
     for (std::thread& t : threads_) t.join();
     EXPECT_OK(engine->Close());
+    engine.reset();  // before the Env
   }
   // Begins to commit a record durably in a thread of its own; returns when the commit is logged.
   void CommitHeld(bool in_transaction) {
