@@ -11,20 +11,32 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#include <semaphore>
 #include <thread>
 #include <vector>
 
 namespace zkdb {
 
-// One writer of a partition at a time.
+// One writer of a partition at a time. Not a std::binary_semaphore: that of libstdc++ 12 can sleep for ever when the
+// release falls between its last try and its futex call (https://gcc.gnu.org/bugzilla/show_bug.cgi?id=104928).
 class WriterLock {
  public:
-  void lock() { semaphore_.acquire(); }
-  void unlock() { semaphore_.release(); }
+  void lock() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    released_.wait(lock, [this] { return !held_; });
+    held_ = true;
+  }
+  void unlock() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      held_ = false;
+    }
+    released_.notify_one();
+  }
 
  private:
-  std::binary_semaphore semaphore_{1};
+  std::mutex mutex_;
+  std::condition_variable released_;
+  bool held_ = false;
 };
 
 // Batches pass together; a transaction passes alone.
