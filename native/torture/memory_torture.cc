@@ -25,9 +25,13 @@ AllocFaultEnv* TheEnv() {
   return env;
 }
 
+void PreparedCrash(FaultRun* r);
+
 struct MemoryWorkload {
   IoWorkload files;           // how the files are prepared; its run is what allocations fail in
   void (*before)(FaultRun*);  // runs in the same open database, without failures
+  // By its options, or because a recovery asks for one.
+  bool CheckpointsInBackground() const { return !files.options.empty() || files.prepare == PreparedCrash; }
 };
 
 void JustOpen(FaultRun* r) { r->Open(); }
@@ -192,6 +196,7 @@ bool RunOnce(const MemoryWorkload& workload, const PreparedWorkload& prepared, c
     workload.files.run(&run);
     AllocFault::Disarm();
     fired = AllocFault::fired();
+    if (workload.CheckpointsInBackground()) run.Checkpoint();  // one under way may yet fail: this one waits for its end
     run.ExpectReads();
     if (run.failed()) {
       run.ExpectRefusal();
