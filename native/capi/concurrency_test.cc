@@ -218,7 +218,6 @@ TEST(concurrent_commits_share_their_syncs) {
 }
 
 // ---- what is known before it is durable
-// ------------------------------------------------------------------------------
 
 // An engine whose log cannot be synced while it is held: a commit waits, logged and not visible yet.
 class HeldSyncs {

@@ -143,7 +143,6 @@ zkdb_code zkdb_sync(zkdb_db* db, zkdb_error* err) {
 }
 
 // ---- transactions
-// ----------------------------------------------------------------------------------------------------
 
 zkdb_code zkdb_txn_begin(zkdb_db* db, zkdb_txn** out, zkdb_error* err) {
   return Guarded(err, [&] {
@@ -198,7 +197,6 @@ void zkdb_txn_abort(zkdb_txn* txn) {
 }
 
 // ---- snapshots
-// -------------------------------------------------------------------------------------------------------
 
 zkdb_code zkdb_snapshot_open(zkdb_db* db, zkdb_snapshot** out, zkdb_error* err) {
   return Guarded(err, [&] {

@@ -60,7 +60,6 @@ zkdb_code zkdb_estimate(zkdb_db* db, uint32_t index, const zkdb_range* range, ui
 const char* zkdb_name(const zkdb_db* db) { return db->engine->config().name.c_str(); }
 
 // ---- routing alone
-// ---------------------------------------------------------------------------------------------------
 
 zkdb_code zkdb_router_open(const char* config_path, zkdb_router** out, zkdb_error* err) {
   return Guarded(err, [&] {
@@ -91,7 +90,6 @@ zkdb_code zkdb_router_describe(const zkdb_router* router, uint32_t index, zkdb_p
 void zkdb_router_close(zkdb_router* router) { delete router; }
 
 // ---- operations
-// ------------------------------------------------------------------------------------------------------
 
 zkdb_code zkdb_checkpoint(zkdb_db* db, zkdb_error* err) {
   return Guarded(err, [&] { return Report(db->engine->Checkpoint(), err); });

@@ -119,7 +119,6 @@ void Checker::CollectOrders() {
 }
 
 // ---- single reads
-// ----------------------------------------------------------------------------------------------------
 
 void Checker::CheckReads() {
   for (uint32_t i = 0; i < history_.size(); ++i) {
@@ -206,7 +205,6 @@ void Checker::CheckInternalOf(uint32_t entry) {
 }
 
 // ---- dependencies
-// ----------------------------------------------------------------------------------------------------
 
 void Checker::AddEdges() {
   for (const auto& [key, known] : lists_) {
@@ -268,7 +266,6 @@ void Checker::AddRealTime() {
 }
 
 // ---- cycles
-// ----------------------------------------------------------------------------------------------------------
 
 std::string Checker::ShowPath(const std::vector<PathStep>& path) const {
   std::string out;
@@ -326,7 +323,6 @@ bool Checker::NameReadCycle(uint32_t reader, const Edge& edge) {
 }
 
 // ---- numbers
-// ---------------------------------------------------------------------------------------------------------
 
 void Checker::CheckSequences() {
   for (const auto& [key, known] : lists_) {

@@ -357,7 +357,6 @@ void FaultRun::Figures() {
 }
 
 // ---- reading
-// ---------------------------------------------------------------------------------------------------------
 
 Model FaultRun::Published() const {
   Model all;
@@ -461,7 +460,6 @@ void FaultRun::ReadCursor() {
 }
 
 // ---- after the workload
-// ----------------------------------------------------------------------------------------------
 
 void FaultRun::ExpectReads() {
   if (db_ == nullptr) return;

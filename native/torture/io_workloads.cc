@@ -8,7 +8,6 @@ namespace {
 namespace fs = std::filesystem;
 
 // ---- what is there before
-// --------------------------------------------------------------------------------------------
 
 void Some(FaultRun* r) {
   r->Open();
@@ -50,7 +49,6 @@ void InterruptedLogs(FaultRun* r) {
 }
 
 // ---- what is done
-// ----------------------------------------------------------------------------------------------------
 
 void Create(FaultRun* r) {
   r->Open();
@@ -268,7 +266,6 @@ void TwoLives(FaultRun* r) {
 }
 
 // ---- the table
-// -------------------------------------------------------------------------------------------------------
 
 constexpr zkdb_durability kCommit = ZKDB_DURABILITY_COMMIT;
 constexpr zkdb_durability kInterval = ZKDB_DURABILITY_INTERVAL;

@@ -76,7 +76,6 @@ void IsolationClient::End(HistoryEntry entry) {
 }
 
 // ---- reading
-// ---------------------------------------------------------------------------------------------------------
 
 // A list that is not there is an empty one.
 bool IsolationClient::ReadThrough(zkdb_snapshot* snapshot, zkdb_txn* txn, uint32_t list, List* out) {
@@ -184,7 +183,6 @@ void IsolationClient::PlainGetMany() {
 }
 
 // ---- transactions
-// ----------------------------------------------------------------------------------------------------
 
 // A read, or a read and an append. `own` is what the transaction made of this client's own lists.
 bool IsolationClient::TransactionStep(zkdb_txn* txn, HistoryEntry* entry, std::vector<std::optional<List>>* own) {
@@ -239,7 +237,6 @@ void IsolationClient::Transact() {
 }
 
 // ---- batches
-// ---------------------------------------------------------------------------------------------------------
 
 void IsolationClient::AddBallast(BatchBytes* batch) {
   for (uint64_t i = Below(4); i > 0; --i) {

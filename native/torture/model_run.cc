@@ -115,7 +115,6 @@ void ModelRun::DoWhole(const Step& step) {
 }
 
 // ---- transactions
-// ----------------------------------------------------------------------------------------------------
 
 void ModelRun::Begin() {
   if (txn_ != nullptr) {
@@ -143,7 +142,6 @@ void ModelRun::End(bool commit, const Step& step) {
 }
 
 // ---- reading
-// ---------------------------------------------------------------------------------------------------------
 
 // Source 0 is the latest state, 1 to kSnapshotSlots a snapshot, kFromTransaction the transaction (false here).
 bool ModelRun::Source(uint32_t number, zkdb_snapshot** snapshot, uint64_t* version) const {
@@ -272,7 +270,6 @@ void ModelRun::SnapshotClose(uint32_t slot) {
 }
 
 // ---- the whole database
-// ----------------------------------------------------------------------------------------------
 
 void ModelRun::Stats() {
   uint64_t records = 0;

@@ -6,7 +6,6 @@
 namespace zkdb {
 
 // ---- the path
-// --------------------------------------------------------------------------------------------------------
 
 // The lowest level of `path` whose page covers `key`, which is not below the key that the path was made for.
 uint32_t Mutator::CoveringLevel(const Path& path, Slice key) const {
@@ -66,7 +65,7 @@ void Mutator::Warm(Slice key, WarmPath* path) const {
     if (below == nullptr) return;
     path->steps[level - 1].page = PageView(below);
     if (level > 1) continue;
-    for (uint32_t line = 0; line < page_size_; line += 64) __builtin_prefetch(below + line, 0, 2);
+    PrefetchWholePage(below, page_size_);
   }
   path->valid = true;
 }
@@ -105,7 +104,6 @@ Status Mutator::MakePathWritable() {
 }
 
 // ---- entries
-// ---------------------------------------------------------------------------------------------------------
 
 // Sets the entry's in-page key; what does not fit goes to overflow pages and *key_rest to their reference.
 Status Mutator::MakeKey(Slice key, Entry* out, Slice* key_rest) {
@@ -142,6 +140,11 @@ Status Mutator::MakeLeafEntry(Slice key, Slice value, Entry* out) {
   return Status::Ok();
 }
 
+// The entry at `index`, its key in memory that lasts as long as the operation.
+Entry Mutator::ScratchEntry(PageView page, uint32_t index) {
+  return page.EntryAt(index, scratch_.Allocate(page.in_page_key_size(page.slot(index))));
+}
+
 Status Mutator::ReleaseKey(PageView page, uint32_t index) {
   const Slot& s = page.slot(index);
   return PageView::KeyOverflows(s) ? FreeOverflow(space_, page.key_rest(s)) : Status::Ok();
@@ -155,7 +158,6 @@ Status Mutator::ReleaseCell(PageView page, uint32_t index) {
 }
 
 // ---- single records
-// --------------------------------------------------------------------------------------------------
 
 Status Mutator::FirstRecord(Slice key, Slice value) {
   Entry entry;

@@ -86,6 +86,7 @@ class Mutator {
   Status FirstRecord(Slice key, Slice value);
   Status MakeLeafEntry(Slice key, Slice value, Entry* out);
   Status MakeKey(Slice key, Entry* out, Slice* key_rest);
+  Entry ScratchEntry(PageView page, uint32_t index);
   Status ReleaseCell(PageView page, uint32_t index);
   Status ReleaseKey(PageView page, uint32_t index);
   Status DropEmptyPage(uint32_t level);
@@ -98,7 +99,7 @@ class Mutator {
   bool IsRightEdge(uint32_t level) const;
   bool WouldShrink(PageView page);
   Status ShrinkIfSparse(uint32_t level);
-  Status Relayout(uint32_t level, Window* window);
+  Status Relayout(uint32_t level, const Layout& layout, Window* window);
   Status OpenWindow(uint32_t level, uint32_t first, uint32_t last, Window* window);
   Status GatherEntries(uint32_t level, uint32_t from, uint32_t to, const std::vector<Entry>& insert, Window* window);
   Layout LayOut(uint32_t level, const Window& window) const;

@@ -125,7 +125,6 @@ Entry PageView::EntryAt(uint32_t i, uint8_t* key_memory) const {
 }
 
 // ---- structure
-// -------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -217,7 +216,6 @@ const char* VerifyPageStructure(const uint8_t* bytes, uint32_t page_size, uint32
 }
 
 // ---- changing
-// --------------------------------------------------------------------------------------------------------
 
 uint32_t PageBuilder::EntrySize(const Entry& entry, uint32_t prefix_size, uint32_t cell_head_size) {
   const auto key = static_cast<uint32_t>(entry.key.size);

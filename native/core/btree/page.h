@@ -112,6 +112,11 @@ inline void PrefetchPage(const uint8_t* page) {
   for (uint32_t line = 0; line < 6; ++line) __builtin_prefetch(page + line * 64);
 }
 
+// Starts loading all of a page, which is about to be copied.
+inline void PrefetchWholePage(const uint8_t* page, uint32_t page_size) {
+  for (uint32_t line = 0; line < page_size; line += 64) __builtin_prefetch(page + line, 0, 2);
+}
+
 // Why a page's structure is unsound, or nullptr. Covers every kind of page. PageSpace's verifier.
 const char* VerifyPageStructure(const uint8_t* page, uint32_t page_size, uint32_t page_count);
 

@@ -30,7 +30,8 @@ Status Mutator::Restructure(uint32_t level, uint32_t from, uint32_t to, const st
     window.pages.push_back(path_[level]);
     window.first_child = level == top_level() ? 0 : path_[level + 1].index;
     ZKDB_RETURN_IF_ERROR(GatherEntries(level, from, to, insert, &window));
-    return LayOut(level, window).ends.size() == 1 ? Relayout(level, &window) : AppendPage(level, insert);
+    const Layout layout = LayOut(level, window);
+    return layout.ends.size() == 1 ? Relayout(level, layout, &window) : AppendPage(level, insert);
   }
   if (level == 0 && from == to) {
     bool shifted = false;
@@ -46,17 +47,15 @@ Status Mutator::Restructure(uint32_t level, uint32_t from, uint32_t to, const st
     ZKDB_RETURN_IF_ERROR(OpenWindow(level, first, last, &window));
   }
   ZKDB_RETURN_IF_ERROR(GatherEntries(level, from, to, insert, &window));
-  return Relayout(level, &window);
+  return Relayout(level, LayOut(level, window), &window);
 }
 
 // An ascending load begins its pages with one entry and so without a prefix: a full page may have found one since.
 bool Mutator::WouldShrink(PageView page) {
   const uint32_t first = page.leaf() ? 0 : 1;
   if (page.count() < first + 2) return false;
-  const auto key = [&](uint32_t i) {
-    return page.EntryAt(i, scratch_.Allocate(page.in_page_key_size(page.slot(i)))).key;
-  };
-  const size_t common = std::min<size_t>(CommonPrefix(key(first), key(page.count() - 1)), UINT8_MAX);
+  const Entry last = ScratchEntry(page, page.count() - 1);
+  const size_t common = std::min<size_t>(CommonPrefix(ScratchEntry(page, first).key, last.key), UINT8_MAX);
   return common > page.prefix().size + sizeof(uint64_t);
 }
 
@@ -74,8 +73,7 @@ Status Mutator::AppendPage(uint32_t level, const std::vector<Entry>& insert) {
   Entry separator;
   if (level == 0) {
     const uint32_t last = step.page.count() - 1;
-    const Entry left = step.page.EntryAt(last, scratch_.Allocate(step.page.in_page_key_size(step.page.slot(last))));
-    ZKDB_RETURN_IF_ERROR(LeafSeparator(left, fresh.front(), &separator));
+    ZKDB_RETURN_IF_ERROR(LeafSeparator(ScratchEntry(step.page, last), fresh.front(), &separator));
   } else {
     separator = fresh.front();
   }
@@ -110,8 +108,9 @@ Status Mutator::ShrinkIfSparse(uint32_t level) {
   ZKDB_RETURN_IF_ERROR(OpenWindow(level, first, first + 1, &window));
   ZKDB_RETURN_IF_ERROR(GatherEntries(level, 0, 0, {}, &window));
   // The common prefix of both may be shorter than each one's own: then they do not fit one page.
-  if (LayOut(level, window).ends.size() > 1) return Status::Ok();
-  ZKDB_RETURN_IF_ERROR(Relayout(level, &window));
+  const Layout layout = LayOut(level, window);
+  if (layout.ends.size() > 1) return Status::Ok();
+  ZKDB_RETURN_IF_ERROR(Relayout(level, layout, &window));
   return ShrinkIfSparse(level + 1);
 }
 
@@ -122,9 +121,7 @@ Status Mutator::OpenWindow(uint32_t level, uint32_t first, uint32_t last, Window
     Step step;
     step.ref = parent.page.child(i);
     ZKDB_RETURN_IF_ERROR(ReadTreePage(space_, step.ref, level, &step.page));
-    if (i != parent.index) {
-      for (uint32_t at = 0; at < page_size_; at += 64) __builtin_prefetch(step.page.data() + at, 0, 2);
-    }
+    if (i != parent.index) PrefetchWholePage(step.page.data(), page_size_);
     window->pages.push_back(step);
   }
   return Status::Ok();
@@ -141,13 +138,13 @@ Status Mutator::GatherEntries(uint32_t level, uint32_t from, uint32_t to, const 
     for (uint32_t i = 0; i < step.page.count(); ++i) {
       if (changed && i == from) window->entries.insert(window->entries.end(), insert.begin(), insert.end());
       if (changed && i >= from && i < to) continue;
-      Entry e = step.page.EntryAt(i, scratch_.Allocate(step.page.in_page_key_size(step.page.slot(i))));
+      Entry e = ScratchEntry(step.page, i);
       if (level > 0 && i == 0 && p > 0) {
         // The key of a branch's first child is the parent's separator.
         const PageView parent = path_[level + 1].page;
         const auto at = static_cast<uint32_t>(window->first_child + p);
         const uint64_t child = e.cell_head;
-        e = parent.EntryAt(at, scratch_.Allocate(parent.in_page_key_size(parent.slot(at))));
+        e = ScratchEntry(parent, at);
         e.cell_head = child;
         e.rest = scratch_.Copy(e.rest);
       }
@@ -160,7 +157,6 @@ Status Mutator::GatherEntries(uint32_t level, uint32_t from, uint32_t to, const 
 }
 
 // ---- choosing the pages
-// ----------------------------------------------------------------------------------------------
 
 bool Mutator::CutEvenly(const Layout& layout, size_t pages, uint32_t capacity, std::vector<size_t>* ends) const {
   uint64_t total = 0;
@@ -201,7 +197,6 @@ Mutator::Layout Mutator::LayOut(uint32_t level, const Window& window) const {
 }
 
 // ---- building
-// --------------------------------------------------------------------------------------------------------
 
 Status Mutator::BuildPage(uint32_t level, Entry* entries, size_t count, uint32_t window_prefix, PageRef* ref) {
   if (level > 0) {
@@ -211,12 +206,14 @@ Status Mutator::BuildPage(uint32_t level, Entry* entries, size_t count, uint32_t
   }
   const bool leaf = level == 0;
   uint32_t prefix = PageBuilder::CommonPrefixOf(entries, count, leaf);
+  uint32_t bytes = PageBuilder::PageBytes(entries, count, leaf, prefix);
   // A longer prefix is padded to eight bytes and may cost more than it saves.
-  const uint32_t with_longest = PageBuilder::PageBytes(entries, count, leaf, prefix);
-  if (prefix > window_prefix && PageBuilder::PageBytes(entries, count, leaf, window_prefix) < with_longest) {
-    prefix = window_prefix;
+  if (prefix > window_prefix) {
+    const uint32_t shorter = PageBuilder::PageBytes(entries, count, leaf, window_prefix);
+    if (shorter < bytes) prefix = window_prefix;
+    bytes = std::min(bytes, shorter);
   }
-  ZKDB_ASSERT(PageBuilder::PageBytes(entries, count, leaf, prefix) <= page_size_);
+  ZKDB_ASSERT(bytes <= page_size_);
   uint8_t* frame = nullptr;
   ZKDB_RETURN_IF_ERROR(space_->Allocate(ref, &frame));
   PageBuilder::Build(frame, page_size_, *ref, static_cast<uint8_t>(level), prefix, entries, count);
@@ -250,8 +247,7 @@ Status Mutator::LeafSeparator(const Entry& left, const Entry& right, Entry* out)
 }
 
 // Writes the window's entries to new pages, frees the old ones and mends the parent.
-Status Mutator::Relayout(uint32_t level, Window* window) {
-  const Layout layout = LayOut(level, *window);
+Status Mutator::Relayout(uint32_t level, const Layout& layout, Window* window) {
   std::vector<Entry> children;
   size_t begin = 0;
   for (size_t end : layout.ends) {

@@ -40,9 +40,6 @@ Status Mutator::RoomiestNeighbour(Shift* shift) {
 // Chooses the records that go over: those next to the neighbour, until both pages hold about the same.
 void Mutator::ChooseRecords(uint32_t at, const Entry& entry, uint32_t bytes, Shift* shift) {
   const PageView page = path_[0].page;
-  const auto entry_at = [&](uint32_t i) {
-    return page.EntryAt(i, scratch_.Allocate(page.in_page_key_size(page.slot(i))));
-  };
   const uint32_t need = PageBuilder::EntrySize(entry, page.header().prefix_size, kLeafCellHead);
   shift->from = shift->right ? page.count() : 0;
   shift->to = shift->from;
@@ -55,7 +52,7 @@ void Mutator::ChooseRecords(uint32_t at, const Entry& entry, uint32_t bytes, Shi
       continue;
     }
     const uint32_t i = shift->right ? --shift->from : shift->to++;
-    shift->entries.push_back(entry_at(i));
+    shift->entries.push_back(ScratchEntry(page, i));
     moved += uint32_t{sizeof(Slot)} + page.CellSize(page.slot(i));
   }
   if (shift->right) std::reverse(shift->entries.begin(), shift->entries.end());
@@ -91,11 +88,9 @@ Status Mutator::MoveRecords(uint32_t at, const Entry& entry, Shift* shift) {
 Status Mutator::MendSeparator(const Shift& shift) {
   const Step& left = shift.right ? path_[0] : shift.neighbour;
   const Step& right = shift.right ? shift.neighbour : path_[0];
-  const auto entry_at = [&](const Step& step, uint32_t i) {
-    return step.page.EntryAt(i, scratch_.Allocate(step.page.in_page_key_size(step.page.slot(i))));
-  };
+  const Entry last = ScratchEntry(left.page, left.page.count() - 1);
   Entry separator;
-  ZKDB_RETURN_IF_ERROR(LeafSeparator(entry_at(left, left.page.count() - 1), entry_at(right, 0), &separator));
+  ZKDB_RETURN_IF_ERROR(LeafSeparator(last, ScratchEntry(right.page, 0), &separator));
   separator.cell_head = PackRef(right.ref);
   PageEditor parent(Frame(path_[1]), page_size_);
   const uint32_t slot = shift.right ? shift.neighbour.index : path_[1].index;

@@ -103,7 +103,6 @@ void Engine::ActivateCheckpoints(bool on) {
 }
 
 // ---- the thread
-// ------------------------------------------------------------------------------------------------------
 
 void Engine::StartThread() {
   last_checkpoint_ms_ = env_->MonotonicMs();
@@ -160,7 +159,6 @@ void Engine::ThreadWork(bool due) {
 }
 
 // ---- closing
-// ---------------------------------------------------------------------------------------------------------
 
 // The last checkpoint: files are cut to what they need. Pages that the checkpoint before held at their end become free
 // only when this one is durable, so that some partitions need one more.

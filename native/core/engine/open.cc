@@ -178,7 +178,6 @@ Status Engine::OpenPartition(uint32_t index, const MetaState& state) {
 }
 
 // ---- the logs
-// --------------------------------------------------------------------------------------------------------
 
 Status Engine::OpenLogs(const std::vector<MetaState>& metas) {
   for (auto& p : partitions_) sequence_ = std::max(sequence_.load(), p->last_sequence.load());

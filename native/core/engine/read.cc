@@ -75,7 +75,6 @@ zkdb_code Engine::Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size
 }
 
 // ---- many at once
-// ----------------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -91,7 +91,6 @@ Status DatabaseScan::Seek(Slice key) {
 }
 
 // ---- a transaction's own state
-// ---------------------------------------------------------------------------------------
 
 // The transaction wrote since the last call: its pages changed, so the scan starts anew behind the last key, or where a
 // seek left it.

@@ -140,7 +140,6 @@ Status Engine::GroupOperations(Batch* batch, LogGroups* groups) const {
 }
 
 // ---- conditions
-// ------------------------------------------------------------------------------------------------------
 
 Status Engine::ConditionHolds(const Operation& op, const TreeRoot& root, bool* holds) {
   RecordPlace place;
@@ -168,7 +167,6 @@ Status Engine::CheckConditions(Batch* batch, WriteResult* result) {
 }
 
 // ---- applying
-// --------------------------------------------------------------------------------------------------------
 
 Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const Operation* end, bool sorted,
                                TreeRoot* root, WriteResult* result) {
@@ -290,7 +288,6 @@ Status Engine::Sync() {
 }
 
 // ---- pressure
-// --------------------------------------------------------------------------------------------------------
 
 // Notes how much a checkpoint of the partition would have to write, and asks for one when it is time.
 void Engine::NotePressure(Partition* partition) {

@@ -74,7 +74,6 @@ Status RangeScan::PackSerial(PackBuffer* out, bool* done) {
 }
 
 // ---- merging
-// ---------------------------------------------------------------------------------------------------------
 
 Status RangeScan::CompareKeys(uint32_t a, uint32_t b, int* out) {
   SourceStream& x = *streams_[a];

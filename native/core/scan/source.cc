@@ -43,7 +43,6 @@ Status SourceStream::Fill(bool* any) {
 }
 
 // ---- opening
-// ---------------------------------------------------------------------------------------------------------
 
 Status SourceStream::Open() {
   left_ = 0;
@@ -113,7 +112,6 @@ void SourceStream::PrefetchStretch() const {
 }
 
 // ---- packing
-// ---------------------------------------------------------------------------------------------------------
 
 Status SourceStream::PackRun(PackBuffer* out, uint32_t limit) {
   const ScanOptions& o = bounds_->options;
@@ -170,7 +168,6 @@ Status SourceStream::PackLoop(PackBuffer* out, uint32_t limit) {
 }
 
 // ---- merging
-// ---------------------------------------------------------------------------------------------------------
 
 uint64_t SourceStream::TakeKey() {
   const PageView leaf = cursor_.leaf();

@@ -84,7 +84,6 @@ Status PageSpace::AddViews() {
 }
 
 // ---- reading from the files
-// ------------------------------------------------------------------------------------------
 
 Status PageSpace::Damaged(uint32_t number, const std::string& what) const {
   return Status::Corrupt(files_.PathOf(number) + ": page " + std::to_string(number) + ": " + what +
@@ -146,7 +145,6 @@ Status PageSpace::LoadFreeMap() {
 }
 
 // ---- the running transaction
-// -----------------------------------------------------------------------------------------
 
 Status PageSpace::Begin(const ReleaseLimits& limits) {
   ZKDB_RETURN_IF_ERROR(LoadFreeMap());
@@ -303,7 +301,6 @@ void PageSpace::Rollback() {
 }
 
 // ---- checkpoints
-// -----------------------------------------------------------------------------------------------------
 
 void PageSpace::CoolDown() {
   ReserveMore(&frames_, free_space_.hot_count());
