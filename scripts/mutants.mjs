@@ -11,8 +11,9 @@ import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findProgram, jobs, root } from './run.mjs'
 
-// In this order until one fails. The cheapest first; those of isolation need no seed to be repeated.
-const tests = [
+// In this order until one fails: those of zkdb_torture, the cheapest first, of which those of isolation need no seed to
+// be repeated; then those of zkdb_native_tests, which bring about by hand what the others meet by chance.
+const tortureTests = [
   'concurrent_transactions_of_three_text_partitions_are_isolated',
   'concurrent_transactions_of_one_partition_are_isolated',
   'concurrent_transactions_of_sixteen_hashed_partitions_are_isolated',
@@ -20,6 +21,7 @@ const tests = [
   'one_partition_behaves_like_an_ordered_map',
   'sixteen_hashed_partitions_behave_like_an_ordered_map'
 ]
+const unitTests = ['pages_freed_by_concurrent_commits_that_are_not_visible_yet_are_not_used_again']
 const secondsOfATest = 300
 const transactionsOfARound = 2500
 
@@ -57,14 +59,14 @@ function copySources() {
   }
 }
 
-function compile() {
+function compile(target = 'zkdb_torture') {
   const environment = { ...process.env, CCACHE_BASEDIR: scratch, CCACHE_NOHASHDIR: '1' }
   if (!existsSync(join(build, 'CMakeCache.txt'))) {
     const launcher = findProgram('ccache') ? ['-DCMAKE_CXX_COMPILER_LAUNCHER=ccache'] : []
     const made = attempt('cmake', ['-S', tree, '-B', build, '-DCMAKE_BUILD_TYPE=Release', ...launcher])
     if (!made.ok) return made
   }
-  const args = ['--build', build, '-j', options.jobs, '--target', 'zkdb_torture']
+  const args = ['--build', build, '-j', options.jobs, '--target', target]
   return attempt('cmake', args, { env: environment })
 }
 
@@ -83,14 +85,21 @@ function summary(result) {
   return `${result.signal ?? 'a failure'} ${after}${reason ? `: ${reason[0].slice(0, 160)}` : ''}`
 }
 
-/** The first test that fails, as 'name: summary'; undefined when all pass. */
-function firstFailure() {
+/** The first test of a program that fails, as 'name: summary'; undefined when all pass. */
+function firstFailureOf(program, tests) {
   const env = { ZKDB_SEED: '1', ...process.env, ZKDB_SHRINK_SECONDS: '0', ZKDB_PROGRESS: '1' }
   for (const name of tests) {
-    const result = attempt(join(build, 'zkdb_torture'), [name], { env, timeout: secondsOfATest * 1000 })
+    const result = attempt(join(build, program), [name], { env, timeout: secondsOfATest * 1000 })
     if (!result.ok) return `${name}: ${summary(result)}`
   }
   return undefined
+}
+
+function firstFailure() {
+  const failure = firstFailureOf('zkdb_torture', tortureTests)
+  if (failure) return failure
+  const compiled = compile('zkdb_native_tests')
+  return compiled.ok ? firstFailureOf('zkdb_native_tests', unitTests) : compiled.output.slice(-600)
 }
 
 /** Applies one patch, builds, runs, takes it back. { ok, note } */
