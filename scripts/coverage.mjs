@@ -83,7 +83,10 @@ async function measure(names) {
   const waiting = tests.values()
   let failed = 0
   const work = async () => {
-    for (const [path, test] of waiting) failed += (await runTest(path, test, env)) ? 0 : 1
+    for (const [path, test] of waiting) {
+      const passed = await runTest(path, test, env)
+      if (!passed) failed++
+    }
   }
   await Promise.all(Array.from({ length: Number(jobs) }, work))
   console.log(`${tests.length} tests, ${failed} failed`)
