@@ -168,6 +168,9 @@ TEST(opens_and_closes_leave_nothing_behind) {
   t.Figure("bytes", bytes);
 }
 
+// Writers may be 4 x MinCheckpointSize ahead of the checkpoint that runs, in pages and in log: it depends on the moment.
+constexpr uint64_t kAhead = 2 * 4 * (uint64_t{256} << 10);
+
 TEST(a_day_of_overwrites_in_miniature_leaves_nothing_behind) {
   Torture t("a_day_of_overwrites_in_miniature_leaves_nothing_behind", 1);
   const FastDirectory base;
@@ -190,7 +193,7 @@ TEST(a_day_of_overwrites_in_miniature_leaves_nothing_behind) {
         EXPECT(OpenDescriptors() <= descriptors + 6);  // spare and new log files, a segment more
         EXPECT(Maps() <= maps + 8);
         EXPECT(AllocFault::live() <= blocks + blocks / 2 + 100);
-        EXPECT(BytesIn(base.path() + "/db") <= bytes + bytes / 2);
+        EXPECT(BytesIn(base.path() + "/db") <= bytes + bytes / 2 + kAhead);
         EXPECT(db.Stats().memory_bytes <= memory + memory / 2);
       }
       descriptors = OpenDescriptors(), maps = Maps(), blocks = AllocFault::live(), bytes = BytesIn(base.path() + "/db");
