@@ -267,7 +267,11 @@ Status Engine::ReplayGroup(uint64_t sequence, uint64_t uid, Slice operations) {
     return {ZKDB_READ_ONLY,
             config_.file + ": the database was not closed cleanly; open it for writing once to recover it"};
   Batch batch;
-  ZKDB_RETURN_IF_ERROR(batch.ParseLogged(operations));
+  const Status parsed = batch.ParseLogged(operations);
+  if (!parsed.ok()) {
+    return Status::Corrupt(LogDirectory(config_.isolated ? p.identity.index : 0) + ": the record of commit " +
+                           std::to_string(sequence) + " holds no batch: " + parsed.message());
+  }
   ZKDB_RETURN_IF_ERROR(p.space.Begin({sequence - 1, UINT64_MAX}));
   const auto* first = batch.operations().data();
   WriteResult result;

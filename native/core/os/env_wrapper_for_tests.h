@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -99,6 +100,41 @@ class EnvWrapper : public Env {
   std::mutex mutex_;
   Hook hook_;
   std::map<std::string, int> counts_;
+};
+
+// Holds up the first call of a name until a test lets it go on: for what happens beside a call under way.
+class CallGate {
+ public:
+  explicit CallGate(std::string call) : call_(std::move(call)) {}
+
+  // For a hook: gives what Open was given.
+  Status Pass(const std::string& call) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (call != call_ || arrived_) return Status::Ok();
+    arrived_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+    return result_;
+  }
+  // Returns when a call is held up.
+  void AwaitCall() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return arrived_; });
+  }
+  void Open(const Status& result = Status::Ok()) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    open_ = true;
+    result_ = result;
+    changed_.notify_all();
+  }
+
+ private:
+  const std::string call_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool arrived_ = false;
+  bool open_ = false;
+  Status result_;
 };
 
 class FileWrapper : public File {

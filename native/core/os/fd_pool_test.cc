@@ -75,6 +75,27 @@ TEST(a_sync_covers_only_the_writes_that_began_before_it) {
   pool.Remove(&entry);
 }
 
+TEST(a_file_in_a_call_stays_open_beyond_the_limit) {
+  FdPool pool(1);
+  FdPool::Entry used;
+  FdPool::Entry other;
+  used.path = other.path = "/dev/null";
+  ASSERT_OK(pool.Add(&used, 0));
+  int fd = -1;
+  uint64_t writes = 0;
+  ASSERT_OK(pool.Acquire(&used, false, &fd, &writes));
+  ASSERT_OK(pool.Add(&other, 0));
+  EXPECT_EQ(pool.open_count(), 2u);
+  EXPECT_EQ(used.fd, fd);
+  pool.Release(&used);
+  pool.Remove(&other);
+  ASSERT_OK(pool.Add(&other, 0));
+  EXPECT_EQ(pool.open_count(), 1u);
+  EXPECT_EQ(used.fd, -1);
+  pool.Remove(&used);
+  pool.Remove(&other);
+}
+
 TEST(threads_share_a_small_pool_without_mixing_up_files) {
   PosixEnv env(3);
   Files files = OpenMany(&env, 12);

@@ -59,6 +59,7 @@ TEST(allocate_extends_a_file_and_keeps_what_is_in_it) {
   ASSERT_OK(env->Open(path, OpenMode::kCreate, &file));
   ASSERT_OK(file->Write(0, Slice("abc")));
   ASSERT_OK(file->Allocate(0, 10000));
+  ASSERT_OK(file->Allocate(20000, 0));
   uint64_t size = 0;
   ASSERT_OK(file->Size(&size));
   EXPECT_EQ(size, 10000u);
@@ -166,6 +167,17 @@ TEST(a_real_path_resolves_links_and_keeps_a_missing_last_name) {
   EXPECT_CODE(env->RealPath(root + "/none/new", &out), ZKDB_IO);
 }
 
+TEST(a_missing_name_of_the_root_or_of_the_working_directory_has_a_real_path) {
+  Env* env = Env::Posix();
+  std::string here;
+  std::string out;
+  ASSERT_OK(env->RealPath(".", &here));
+  ASSERT_OK(env->RealPath("zkdb-no-such-name", &out));
+  EXPECT_EQ(out, here + "/zkdb-no-such-name");
+  ASSERT_OK(env->RealPath("/zkdb-no-such-name", &out));
+  EXPECT_EQ(out, "/zkdb-no-such-name");
+}
+
 TEST(reading_a_whole_file_is_bounded) {
   Env* env = Env::Posix();
   const std::string path = test::TempDirectory() + "/file";
@@ -191,6 +203,7 @@ TEST(memory_of_whole_huge_pages_is_aligned_to_them) {
     env->FreeMemory(at, size);
   }
   EXPECT(env->AllocateMemory(UINT64_MAX) == nullptr);
+  EXPECT(env->AllocateMemory(0) == nullptr);
 }
 
 TEST(random_bytes_differ_from_call_to_call) {

@@ -1,6 +1,8 @@
 #include "core/partition/config.h"
 
 #include "core/base/test.h"
+#include "core/os/posix_env.h"
+#include "core/partition/config_paths.h"
 #include "core/partition/selector.h"
 
 namespace zkdb {
@@ -146,6 +148,31 @@ TEST(config_mixes_local_and_remote_partitions) {
   EXPECT_EQ(c.partitions[1].database, "books");
   EXPECT_EQ(c.partitions[1].auth, "s;ecret");
   EXPECT_EQ(c.partitions[1].directory, "");
+  const DatabaseConfig socket = Parse(Two("", "", "IsRemote = Yes\nAddress = /run/zkdb:1.sock\n"));
+  EXPECT_EQ(socket.partitions[1].address, "/run/zkdb:1.sock");
+}
+
+TEST(config_takes_both_kinds_of_partition) {
+  const DatabaseConfig c = Parse(Two("", "PartitionType = hash\n", "PartitionType = Btree\n"));
+  EXPECT(c.partitions[0].partition_type == PartitionType::kHash);
+  EXPECT(c.partitions[1].partition_type == PartitionType::kBtree);
+}
+
+TEST(config_of_a_copy_has_no_directories) {
+  Env* env = Env::Posix();
+  const std::string directory = test::TempDirectory();
+  const std::string text = Two("DefaultHomeDir = /srv\n DEFAULTTRANSACTLOGDIR=/fast\nPageSize = 8K\n",
+                               "HomeDir = /mnt/a\n", "TransactLogDir = l\n; HomeDir of b") +
+                           "\n";
+  std::unique_ptr<File> file;
+  ASSERT_OK(env->Open(directory + "/from.conf", OpenMode::kCreate, &file));
+  ASSERT_OK(file->Write(0, Slice(text)));
+  ASSERT_OK(CopyConfigWithoutDirectories(env, directory + "/from.conf", directory + "/to.conf"));
+  std::string copy;
+  ASSERT_OK(env->ReadFile(directory + "/to.conf", 10000, &copy));
+  EXPECT_EQ(copy, Two("PageSize = 8K\n", "", "; HomeDir of b\n"));
+  // It is never written over another file.
+  EXPECT_CODE(CopyConfigWithoutDirectories(env, directory + "/from.conf", directory + "/to.conf"), ZKDB_IO);
 }
 
 TEST(config_keeps_the_keys_of_the_server_and_of_ndbutil) {
@@ -178,6 +205,7 @@ TEST(config_refuses_a_bad_option_with_its_name_and_value) {
   EXPECT_EQ(message("Partitions", "257"), "option Partitions = 257: is not a number of partitions from 1 to 256");
   EXPECT_EQ(message("ReadOnly", "1"), "option ReadOnly = 1: is neither Yes nor No");
   EXPECT_EQ(message("MinLimit", "1"), "option MinLimit = 1: unknown option");
+  EXPECT_EQ(CheckOption("Database", std::string("a\0b", 3)).message(), "option Database = a\\x00b: holds a NUL byte");
   EXPECT_OK(CheckOption("createifmissing", "no"));
   EXPECT_OK(CheckOption("SegmentSize", "64K"));
   DatabaseConfig config;
@@ -189,6 +217,8 @@ TEST(config_refuses_bad_values_with_file_line_section_key_and_value) {
   EXPECT_REFUSED(Two("SegmentSize = 4G\n"), "[main] SegmentSize = 4G: is not a power of two from 65536 to 2147483648");
   EXPECT_REFUSED(Two("LogFileSize = 1K\n"), "[main] LogFileSize = 1K: is outside 65536..2147483648 bytes");
   EXPECT_REFUSED(Two("MinCheckpointSize = many\n"), "[main] MinCheckpointSize = many: is not a size");
+  EXPECT_REFUSED(Two("MinCheckpointSize = 4095\n"), "MinCheckpointSize = 4095: is outside 4096..1099511627776 bytes");
+  EXPECT_REFUSED(Two("", "MinCheckpointSize = 1025G\n"), "[a] MinCheckpointSize = 1025G: is outside 4096..");
   EXPECT_REFUSED(Two("MinCheckpointTime = 0\n"), "[main] MinCheckpointTime = 0: is outside 1..");
   EXPECT_REFUSED(Two("CheckPoints = on\n"), "[main] CheckPoints = on: is neither Yes nor No");
   EXPECT_REFUSED(Two("Durability = fsync\n"), "Durability = fsync: is none of commit, interval, none");
@@ -200,6 +230,11 @@ TEST(config_refuses_bad_values_with_file_line_section_key_and_value) {
   EXPECT_REFUSED(Two("", "AddressPath = nowhere\n"), "[a] AddressPath = nowhere: is neither host:port");
   EXPECT_REFUSED(Two("", "AddressPath = h:70000\n"), "[a] AddressPath = h:70000: is neither host:port");
   EXPECT_REFUSED(Two("", "AddressPath = :7000\n"), "is neither host:port");
+  EXPECT_REFUSED(Two("", "AddressPath = h:0\n"), "[a] AddressPath = h:0: is neither host:port");
+  EXPECT_REFUSED(Two("", "AddressPath = h:\n"), "[a] AddressPath = h:: is neither host:port");
+  EXPECT_REFUSED(Two("", "AddressPath = h:x\n"), "[a] AddressPath = h:x: is neither host:port");
+  EXPECT_REFUSED(Two("", "Address =\n"), "[a] Address = : is neither host:port");
+  EXPECT_REFUSED("Partitions = a\n[a]\nMaxLimit =\n", "app.conf:3: [a] MaxLimit = : an empty limit; remove the key");
 }
 
 TEST(config_refuses_unknown_keys_and_suggests_the_nearest) {
@@ -209,6 +244,9 @@ TEST(config_refuses_unknown_keys_and_suggests_the_nearest) {
   EXPECT_REFUSED(Two("MinLimit = a\n"), "[main] MinLimit = a: this key belongs to the section of a partition");
   EXPECT_REFUSED(Two("", "SegmentSize = 1M\n"), "[a] SegmentSize = 1M: this key belongs to [main]");
   EXPECT_REFUSED(Two("# x = y\n"), "a comment begins with ';', not '#'");
+  EXPECT_REFUSED(Two("", "# x = y\n"), "[a] # x = y: unknown key; a comment begins with ';', not '#'");
+  EXPECT_REFUSED(Two("", "Partitions = a\n"), "[a] Partitions = a: this key belongs to [main]");
+  EXPECT_REFUSED(Two("") + "[ndbutil]\nPromt = No\n", "[ndbutil] Promt = No: unknown key; did you mean Prompt?");
   EXPECT_REFUSED(Two("") + "[server]\nPort = 1\n", "[server] Port = 1: unknown key");
   EXPECT_REFUSED(Two("MaxTransactions = 1\nMaxConcurrentTransactions = 2\n"), "the key is repeated: MaxTransactions");
 }
@@ -225,6 +263,8 @@ TEST(config_refuses_wrong_lists_of_partitions) {
                  "app.conf:6: [c]: unknown section: Partitions = a;b does not name it");
   EXPECT_REFUSED("Partitions = a/b\n", "the name \"a/b\" holds a '/'");
   EXPECT_REFUSED("Partitions = ..\n", "the name \"..\" is not allowed");
+  EXPECT_REFUSED("Partitions = .\n", "the name \".\" is not allowed");
+  EXPECT_REFUSED("Partitions = a\x7F\n", "the name \"a\\x7f\" holds a control character");
   EXPECT_REFUSED("Partitions = server\n[server]\n", "[server] has its own meaning");
   EXPECT_REFUSED("Partitions = a\tb\n", "holds a control character");
   EXPECT_REFUSED("Partitions = " + std::string(256, 'x') + "\n", "has more than 255 bytes");

@@ -64,6 +64,9 @@ TEST(limits_must_have_one_length_of_at_most_sixteen_bytes) {
   EXPECT_EQ(Verdict({Max("9"), Min("10")}),
             "app.conf:5: [p2] MinLimit = 10: lengths differ: 2 bytes here and 1 in \"9\"; all limits of a database "
             "have the same length (for numbers in 0..255 set IsHashed = Yes)");
+  EXPECT_EQ(Verdict({Max("k"), Min("l") + Max("zz"), Min("10")}).substr(0, 52),
+            "app.conf:6: [p2] MaxLimit = zz: lengths differ: 2 by");
+  EXPECT(Verdict({Max("k"), Min("10")}).ends_with("all limits of a database have the same length"));
   const std::string head(15, 'a');
   EXPECT_EQ(Split(head + "k", head + "l"), "");
   EXPECT_EQ(Split(head + "ak", head + "al"),

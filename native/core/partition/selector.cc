@@ -77,11 +77,6 @@ void Selector::FillTable() {
 
 Selector::Compared Selector::Extract(Slice key) const {
   Compared compared;
-  if (rule_.kind == RouteKind::kDoHashing) {
-    compared.bytes[0] = static_cast<uint8_t>(KeySlot(key) / kSlotsPerRoutingByte);
-    compared.size = 1;
-    return compared;
-  }
   if (key.size <= rule_.start) return compared;
   const bool folds = rule_.kind == RouteKind::kText;
   compared.size = std::min<size_t>(rule_.width, key.size - rule_.start);
@@ -160,7 +155,8 @@ bool Selector::MayHold(uint32_t partition, Slice lo, bool has_hi, Slice hi, bool
   const uint32_t first_byte = lo_ends ? 0 : lo.data[shared];
   const uint32_t hi_byte = has_hi ? hi.data[shared] : 255;
   const bool hi_ends = has_hi && !hi_inclusive && hi.size == shared + 1;
-  if (hi_ends && hi_byte == 0) return lo_ends && Select(common) == partition;
+  // Nothing but `common` lies between it and its continuation with a zero byte.
+  if (hi_ends && hi_byte == 0) return Select(common) == partition;
   return MayHoldBytes(position_[partition], common, first_byte, hi_ends ? hi_byte - 1 : hi_byte, lo_ends);
 }
 

@@ -69,6 +69,7 @@ class Selector {
   };
 
   void FillTable();
+  // Not for DoHashing, whose slots the table has.
   Compared Extract(Slice key) const;
   // Positions are indexes into rule_.order: the last one whose lower bound is not above the compared bytes.
   uint32_t PositionOf(const Compared& compared) const;

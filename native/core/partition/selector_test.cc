@@ -1,5 +1,6 @@
 #include "core/partition/selector.h"
 
+#include <functional>
 #include <random>
 #include <set>
 
@@ -217,6 +218,41 @@ TEST(selector_refuses_a_configuration_made_by_hand_that_is_wrong) {
             "[b] MinLimit = m: gap: no partition holds \"l\"; the partition before, [a], ends at \"k\"");
   config.partitions.resize(257);
   EXPECT_CODE(Selector::Build(config, &selector), ZKDB_CONFIG);
+}
+
+// What a configuration file cannot hold, and what is shown of each kind of limit.
+TEST(selector_shows_the_value_that_is_wrong_in_a_configuration_made_by_hand) {
+  const auto verdict = [](const std::function<void(PartitionConfig*, PartitionConfig*)>& change) {
+    DatabaseConfig config;
+    config.partitions.resize(2);
+    config.partitions[0].name = "a";
+    config.partitions[1].name = "b";
+    change(&config.partitions[0], &config.partitions[1]);
+    Selector selector;
+    const Status status = Selector::Build(config, &selector);
+    EXPECT_CODE(status, ZKDB_CONFIG);
+    return status.message();
+  };
+  const auto begins = [&](const char* text, const std::function<void(PartitionConfig*, PartitionConfig*)>& change) {
+    const std::string message = verdict(change);
+    if (!message.starts_with(text)) EXPECT_EQ(message, text);
+  };
+  begins("[a] MaxLimit = : an empty limit", [](auto* a, auto*) { a->max_limit = ""; });
+  begins("[b] MinLimit = : is not a number", [](auto* a, auto* b) {
+    a->is_hashed = b->is_hashed = true;
+    b->min_limit = "";
+  });
+  begins("[b] MaxLimit = z: gap: no partition holds keys above", [](auto* a, auto* b) {
+    a->max_limit = "k";
+    b->min_limit = "l";
+    b->max_limit = "z";
+  });
+  begins("[b] MinLimit = : overlap: [a] has no MinLimit either", [](auto*, auto*) {});
+  begins("[b] LimitStartPos = 7: differs from 0 of [a]", [](auto*, auto* b) { b->limit_start_pos = 7; });
+  begins("[b] IsHashed = Yes: a mixture", [](auto*, auto* b) { b->is_hashed = true; });
+  begins("[b] IsHashed = No: a mixture", [](auto* a, auto*) { a->is_hashed = true; });
+  begins("[b] DoHashing = Yes: a mixture", [](auto*, auto* b) { b->do_hashing = true; });
+  begins("[b] DoHashing = No: a mixture", [](auto* a, auto*) { a->do_hashing = true; });
 }
 
 TEST(selector_narrow_ranges_touch_only_their_partitions) {

@@ -175,13 +175,14 @@ TEST(foreign_and_newer_files_have_their_own_codes) {
 
 TEST(other_files_in_the_directory_are_left_alone) {
   LogFixture f(kSmallFile);
-  for (const char* name : {"zkdb-1.log", "zkdb-0000001x.log", "zkdb-00000000.log", "notes.txt", "zkdb-spare-x.log"}) {
+  for (const char* name : {"zkdb-1.log", "zkdb-0000001x.log", "zkdb-00000000.log", "notes.txt", "zkdb-spare-x.log",
+                           "zkdb-.log", "zkdb-spare-.log", "zkdb-18446744073709551617.log"}) {
     test::WriteAll(f.PathOf(name), "mine");
   }
   ASSERT_OK(f.Open());
   ASSERT_OK(f.AppendAndSync("x"));
   ASSERT_OK(f.log->CloseClean());
-  EXPECT_EQ(f.Names().size(), 6u);
+  EXPECT_EQ(f.Names().size(), 9u);
 }
 
 TEST(a_newest_file_whose_creation_was_torn_is_dropped) {

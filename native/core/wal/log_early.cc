@@ -38,7 +38,6 @@ Status LogWriter::Reject() {
     }
     if (failure_.ok()) EraseRecord(&lock);
   } catch (const std::bad_alloc&) {
-    if (!lock.owns_lock()) lock.lock();
     LatchQuietly(Status::NoMemory());
   }
   early_ = {};
@@ -53,8 +52,13 @@ void LogWriter::EraseRecord(Lock* lock) {
   LogFile& file = *early_.file;
   writing_ = syncing_ = true;
   lock->unlock();
-  Status status = file.file->Write(early_.offset, Slice(kBlank.data(), kBlank.size()));
-  if (status.ok()) status = file.file->Sync();
+  Status status;
+  try {
+    status = file.file->Write(early_.offset, Slice(kBlank.data(), kBlank.size()));
+    if (status.ok()) status = file.file->Sync();
+  } catch (const std::bad_alloc&) {
+    status = Status::NoMemory();
+  }
   lock->lock();
   writing_ = syncing_ = false;
   if (!status.ok()) return LatchQuietly(status);

@@ -129,9 +129,15 @@ void LogFileSet::Describe(LogFileHeader* header, uint64_t size) {
   env_->Random(&header->salt, sizeof header->salt);
 }
 
+Status SyncLogDirectory(Env* env, const std::string& directory) try {
+  return env->SyncDirectory(directory);
+} catch (const std::bad_alloc&) {
+  return Status::NoMemory();
+}
+
 Status LogFileSet::SyncNames() {
   const uint64_t changed = names_changed_;
-  ZKDB_RETURN_IF_ERROR(env_->SyncDirectory(options_.directory));
+  ZKDB_RETURN_IF_ERROR(SyncLogDirectory(env_, options_.directory));
   NamesSynced(changed);
   return Status::Ok();
 }

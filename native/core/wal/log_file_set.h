@@ -32,6 +32,10 @@ struct LogFile {
   bool header_durable = false;
 };
 
+// Makes the names in a log's directory durable; ZKDB_NO_MEMORY where there is none for the message of a failure, so
+// that no failed sync goes unnoticed.
+Status SyncLogDirectory(Env* env, const std::string& directory);
+
 class LogFileSet {
  public:
   LogFileSet(Env* env, const LogOptions& options) : env_(env), options_(options) {}

@@ -58,7 +58,7 @@ void DecodePartitions(const uint8_t* block, uint32_t count, std::vector<LogParti
 // Decimal digits without sign or space; false when there are none, too many or others.
 bool ParseNumber(const std::string& text, uint64_t* number) {
   constexpr size_t kMaxDigits = 19;
-  if (text.empty() || text.size() > kMaxDigits) return false;
+  if (text.size() > kMaxDigits) return false;
   if (!std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) return false;
   *number = std::strtoull(text.c_str(), nullptr, 10);
   return *number > 0;

@@ -15,10 +15,6 @@ constexpr uint64_t kMinCrcBudget = 64 << 20;
 
 constexpr uint64_t kCrcBegin = kRecordSizeOffset;  // what the checksum covers begins here
 
-bool ClaimsMore(const RecordHeader& h, uint64_t last, uint64_t space) {
-  return h.durable > last && IsPlausible(h, space);
-}
-
 }  // namespace
 
 // Gives the bytes from `offset` on: at least `n`, fewer only at the end of the file.
@@ -41,12 +37,12 @@ Status LogReader::Window(uint64_t offset, uint64_t n, const uint8_t** data, uint
   return Status::Ok();
 }
 
-// Sums up a record that need not lie in the buffer, which stays as it is unless it holds the record.
+// Sums up a record of which more than the header need not lie in the buffer, which stays as it is.
 Status LogReader::HasRightCrc(uint64_t offset, const RecordHeader& header, bool* right) {
   *right = false;
   const uint64_t end = offset + kRecordHeaderSize + header.payload_size;
   uint64_t at = offset + kCrcBegin;
-  if (offset >= buffer_offset_ && end <= buffer_offset_ + buffer_.size()) {
+  if (end <= buffer_offset_ + buffer_.size()) {
     *right = Crc32c(seed_, buffer_.data() + (at - buffer_offset_), end - at) == header.crc;
     return Status::Ok();
   }
@@ -88,7 +84,7 @@ Status LogReader::ScanWindow(uint64_t offset, const uint8_t* data, uint64_t got,
   for (uint64_t i = 0; i + kRecordHeaderSize <= got; i += kRecordAlignment) {
     if (Load64(data + i + kRecordDurableOffset) <= last) continue;
     const RecordHeader header = DecodeRecordHeader(data + i);
-    if (!ClaimsMore(header, last, length_ - (offset + i))) continue;
+    if (!IsPlausible(header, length_ - (offset + i))) continue;
     const uint64_t size = kRecordHeaderSize + header.payload_size;
     if (size > crc_budget_) {
       return Status::Corrupt("log file '" + file_->path() + "' has too many bytes after its last valid record that " +

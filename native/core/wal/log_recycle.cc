@@ -47,7 +47,7 @@ Status LogWriter::RetireFiles(uint64_t sequence) {
     ZKDB_RETURN_IF_ERROR(files_.RetireOldest());
     const uint64_t names = files_.NamesToSync();
     lock.unlock();
-    const Status status = env_->SyncDirectory(options_.directory);
+    const Status status = SyncLogDirectory(env_, options_.directory);
     lock.lock();
     if (!status.ok()) return Latch(status);
     files_.NamesSynced(names);

@@ -176,7 +176,7 @@ Status LogWriter::AppendLarge(Lock* lock, std::atomic<uint64_t>* counter, const 
 }
 
 // `all`: the record's parts, with a place before them for its header and one behind them for padding.
-Status LogWriter::WriteLarge(LogFile* file, uint64_t offset, RecordHeader header, std::vector<Slice>* all) {
+Status LogWriter::WriteLarge(LogFile* file, uint64_t offset, RecordHeader header, std::vector<Slice>* all) try {
   static constexpr uint8_t kPadding[kRecordAlignment] = {};
   uint8_t block[kRecordHeaderSize];
   EncodeRecordHeader(header, block);
@@ -188,6 +188,8 @@ Status LogWriter::WriteLarge(LogFile* file, uint64_t offset, RecordHeader header
   all->back() = Slice(kPadding, space - kRecordHeaderSize - header.payload_size);
   file->written_up_to = std::max(file->written_up_to, offset + space);
   return file->file->Write(offset, all->data(), all->size());
+} catch (const std::bad_alloc&) {
+  return Status::NoMemory();
 }
 
 void LogWriter::SetPartitions(std::vector<LogPartition> partitions) {

@@ -1,0 +1,215 @@
+// What an open finds: configurations that do not fit what is there, logs of others, other opens under way.
+#include <thread>
+
+#include "capi/engine_test_util.h"
+#include "core/os/posix_env.h"
+#include "core/wal/log_format.h"
+
+namespace zkdb::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool Holds(const TestDb& db, const std::string& text) { return db.message().find(text) != std::string::npos; }
+
+// Two partitions by the first letter of a key, with more lines for [main] and for each of them.
+std::string TwoPartitions(const std::string& directory, const std::string& main = "", const std::string& low = "",
+                          const std::string& high = "", const std::string& second = "high") {
+  WriteText(directory + "/test.conf", "[main]\n" + main + "Partitions = low; " + second + "\n[low]\nMaxLimit = m\n" +
+                                          low + "[" + second + "]\nMinLimit = n\n" + high);
+  return directory + "/test.conf";
+}
+
+// A copy of a database that is open, as a killed process leaves it.
+std::string CopyOf(const std::string& directory) {
+  const std::string copy = TempDirectory() + "/copy";
+  fs::copy(directory, copy, fs::copy_options::recursive);
+  return copy;
+}
+
+}  // namespace
+
+TEST(a_remote_partition_is_refused_before_anything_is_made) {
+  const std::string directory = TempDirectory();
+  TestDb db;
+  EXPECT_EQ(db.Open(TwoPartitions(directory, "", "", "IsRemote = Yes\nAddressPath = db1:6380\n")), ZKDB_REMOTE);
+  EXPECT(Holds(db, "[high] IsRemote = Yes"));
+  EXPECT(!fs::exists(directory + "/log") && !fs::exists(directory + "/low"));
+}
+
+TEST(a_configuration_without_a_database_is_one_that_is_missing_unless_it_may_be_made) {
+  const std::string directory = TempDirectory();
+  const std::string path = TwoPartitions(directory);
+  TestDb db;
+  for (const OptionList& options : {OptionList{{"CreateIfMissing", "No"}}, OptionList{{"ReadOnly", "Yes"}}}) {
+    EXPECT_EQ(db.Open(path, options), ZKDB_MISSING);
+    EXPECT(Holds(db, "no log in " + directory + "/log"));
+    EXPECT(!fs::exists(directory + "/log"));
+  }
+  EXPECT_EQ(db.Open(path, {{"CreateIfMissing", "Yes"}}), ZKDB_OK);
+}
+
+TEST(changed_limits_are_refused_before_a_missing_log_is_made_anew) {
+  const std::string directory = TempDirectory();
+  TestDb db;
+  ASSERT_EQ(db.Open(TwoPartitions(directory)), ZKDB_OK);
+  ASSERT_EQ(db.Put("a", "1"), ZKDB_OK);
+  ASSERT_EQ(db.Close(), ZKDB_OK);
+  fs::rename(directory + "/log", directory + "/kept");
+  WriteText(directory + "/test.conf", "[main]\nPartitions = low; high\n[low]\nMaxLimit = c\n[high]\nMinLimit = d\n");
+  EXPECT_EQ(db.Open(directory + "/test.conf"), ZKDB_CONFIG);
+  EXPECT(Holds(db, "[low]: the files in " + directory + "/low were written under other limits"));
+  EXPECT(!fs::exists(directory + "/log"));
+  EXPECT_EQ(db.Open(TwoPartitions(directory)), ZKDB_MISMATCH);
+  fs::rename(directory + "/kept", directory + "/log");
+  ASSERT_EQ(db.Open(TwoPartitions(directory)), ZKDB_OK);
+  EXPECT_EQ(db.Get("a").value_or(""), "1");
+}
+
+TEST(isolated_partitions_with_logs_of_two_databases_are_refused) {
+  std::string directories[2];
+  for (std::string& directory : directories) {
+    directory = TempDirectory();
+    TestDb db;
+    ASSERT_EQ(db.Open(TwoPartitions(directory, "Isolated_Partitions = Yes\n", "TransactLogDir = low_log\n",
+                                    "TransactLogDir = high_log\n")),
+              ZKDB_OK);
+    ASSERT_EQ(db.Put("a", "1"), ZKDB_OK);
+    ASSERT_EQ(db.Put("z", "1"), ZKDB_OK);
+  }
+  fs::remove_all(directories[0] + "/high_log");
+  fs::copy(directories[1] + "/high_log", directories[0] + "/high_log");
+  TestDb db;
+  EXPECT_EQ(db.Open(directories[0] + "/test.conf"), ZKDB_MISMATCH);
+  EXPECT(Holds(db, directories[0] + "/high_log: the log belongs to another database than the one in " + directories[0] +
+                       "/low_log"));
+  EXPECT_EQ(db.Open(directories[1] + "/test.conf"), ZKDB_OK);
+}
+
+TEST(partitions_may_have_pages_of_different_sizes) {
+  const std::string directory = TempDirectory();
+  const std::string path = TwoPartitions(directory, "PageSize = 4K\n", "PageSize = 16K\n");
+  Model model;
+  TestDb db;
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(db.Open(path), ZKDB_OK);
+    EXPECT(db.All() == model);
+    BatchBytes batch;
+    for (int i = 0; i < 500; ++i) {
+      const std::string key = (i % 2 == 0 ? "a" : "z") + std::to_string(round * 500 + i);
+      batch.Put(key, model[key] = std::string(static_cast<size_t>(i) * 7, 'v'));
+    }
+    ASSERT_EQ(db.Write(batch), ZKDB_OK);
+    EXPECT_EQ(db.Check(), "");
+    ASSERT_EQ(db.Close(), ZKDB_OK);
+  }
+}
+
+TEST(log_records_of_a_partition_that_the_configuration_does_not_name_are_not_dropped) {
+  const std::string directory = TempDirectory();
+  TestDb live;
+  ASSERT_EQ(live.Open(TwoPartitions(directory)), ZKDB_OK);
+  ASSERT_EQ(live.Put("z", "1", ZKDB_DURABILITY_COMMIT), ZKDB_OK);
+  const std::string copy = CopyOf(directory);
+  TwoPartitions(copy, "", "", "", "renamed");
+  TestDb db;
+  EXPECT_EQ(db.Open(copy + "/test.conf"), ZKDB_MISMATCH);
+  EXPECT(Holds(db, "the log has records of a partition that " + copy + "/test.conf does not name"));
+  ASSERT_EQ(db.Open(TwoPartitions(copy)), ZKDB_OK);
+  EXPECT_EQ(db.Get("z").value_or(""), "1");
+}
+
+// Right by its checksum, and yet nothing that a writer writes.
+TEST(a_log_record_that_holds_no_batch_is_damage) {
+  for (const bool isolated : {false, true}) {
+    const std::string operations = isolated ? std::string(4, '\0') : "no operation";
+    const std::string directory = TempDirectory();
+    const std::string path = isolated ? TwoPartitions(directory, "Isolated_Partitions = Yes\n",
+                                                      "TransactLogDir = low_log\n", "TransactLogDir = log\n")
+                                      : TwoPartitions(directory);
+    TestDb live;
+    ASSERT_EQ(live.Open(path), ZKDB_OK);
+    ASSERT_EQ(live.Put("z", "1", ZKDB_DURABILITY_COMMIT), ZKDB_OK);
+    const std::string copy = CopyOf(directory);
+    LogOptions options;
+    options.directory = copy + "/log";
+    bool found = false;
+    ASSERT_OK(Log::ReadDatabaseId(Env::Posix(), options.directory, &options.database_id, &found));
+    ASSERT(found);
+    std::string record;
+    LogSummary summary;
+    std::unique_ptr<Log> log;
+    const auto replay = [&record](const LogRecord& r) {
+      record = r.payload.ToString();
+      return Status::Ok();
+    };
+    ASSERT_OK(Log::Open(Env::Posix(), options, replay, &summary, &log));
+    ASSERT(record.size() > kLogGroupHead);
+    record.resize(kLogGroupHead);
+    Store32(reinterpret_cast<uint8_t*>(record.data()) + 8, static_cast<uint32_t>(operations.size()));
+    record += operations;
+    std::atomic<uint64_t> counter{summary.last_sequence};
+    const Slice payload(record);
+    uint64_t sequence = 0;
+    ASSERT_OK(log->Append(&counter, &payload, 1, &sequence));
+    ASSERT_OK(log->Sync(sequence));
+    log.reset();
+    TestDb db;
+    EXPECT_EQ(db.Open(copy + "/test.conf"), ZKDB_CORRUPT);
+    EXPECT(Holds(db, copy + "/log: the record of commit 2 holds no batch: "));
+  }
+}
+
+TEST(a_copy_of_which_a_checkpoint_holds_everything_opens_read_only) {
+  const std::string directory = TempDirectory();
+  TestDb live;
+  ASSERT_EQ(live.Open(TwoPartitions(directory)), ZKDB_OK);
+  ASSERT_EQ(live.Put("a", "1", ZKDB_DURABILITY_COMMIT), ZKDB_OK);
+  ASSERT_EQ(zkdb_checkpoint(live.get(), nullptr), ZKDB_OK);
+  const std::string copy = CopyOf(directory);
+  TestDb db;
+  ASSERT_EQ(db.Open(copy + "/test.conf", {{"ReadOnly", "Yes"}}), ZKDB_OK);
+  EXPECT(db.Stats().recovered_records > 0);
+  EXPECT_EQ(db.Get("a").value_or(""), "1");
+  EXPECT_EQ(db.Put("a", "2"), ZKDB_READ_ONLY);
+}
+
+TEST(a_database_that_this_process_has_open_exists) {
+  const std::string path = TwoPartitions(TempDirectory());
+  TestDb first;
+  TestDb second;
+  ASSERT_EQ(first.Open(path), ZKDB_OK);
+  EXPECT_EQ(second.Open(path, {{"ErrorIfExists", "Yes"}}), ZKDB_EXISTS);
+  ASSERT_EQ(second.Open(path), ZKDB_OK);
+  ASSERT_EQ(first.Put("a", "1"), ZKDB_OK);
+  EXPECT_EQ(second.Get("a").value_or(""), "1");
+}
+
+TEST(an_open_waits_for_the_close_of_the_same_database_and_finds_what_it_wrote) {
+  EnvWrapper env(Env::Posix());
+  const std::string path = TwoPartitions(TempDirectory());
+  EngineHandle first;
+  ASSERT_OK(first.Open(&env, path));
+  ASSERT_OK(first.Put("a", "1", ZKDB_DURABILITY_NONE));
+  CallGate gate("Sync");
+  env.SetHook([&gate](const std::string& call, const std::string&) { return gate.Pass(call); });
+  std::thread closer([&first] { EXPECT_OK(first.Close()); });
+  gate.AwaitCall();
+  EngineHandle second;
+  std::atomic<bool> opened{false};
+  std::thread opener([&] {
+    EXPECT_OK(second.Open(&env, path));
+    opened = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT(!opened.load());
+  gate.Open();
+  closer.join();
+  opener.join();
+  env.SetHook(nullptr);
+  ASSERT(opened.load());
+  EXPECT_EQ(second.Get("a"), "1");
+  EXPECT_OK(second.Close());
+}
+
+}  // namespace zkdb::test
