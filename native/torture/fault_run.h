@@ -65,6 +65,9 @@ class FaultRun {
   void ExpectCodes(std::set<zkdb_code> codes) { codes_ = std::move(codes); }
   // Tells whether something has failed already: until then every call must succeed.
   void SetFired(std::function<bool()> fired) { fired_ = std::move(fired); }
+  // Where the damage is that a run meets, as messages name it ("p0/000.zkd: page 7:"). ZKDB_CORRUPT must name it, and
+  // a check may find something. What was there before may then be gone from the readable part, and nothing else.
+  void SetPlace(std::string place) { place_ = std::move(place); }
   // Called before each open.
   void SetOpening(std::function<void()> opening) { opening_ = std::move(opening); }
   // Where the database is, what it holds, and what to call it in a failure.
@@ -99,11 +102,21 @@ class FaultRun {
   void CloseSnapshot();
   void OpenCursor(bool reverse);  // reads it half; ReadCursor reads the rest
   void ReadCursor();
+  // Records of a range in the order of the scan, each right, and all of them when nothing fails. Read through a buffer
+  // of `capacity` bytes, and after `seeks` also from the middle on.
+  void Scan(const std::string& lo, const std::string& hi, uint32_t range_flags, uint32_t scan_flags,
+            size_t capacity = 1u << 16, bool seeks = false);
+  void GetMany();   // every key, and keys that are not there
+  void Estimate();  // of each partition: the whole, and its halves
+  // A transaction that reads every record with gets and with a scan, writes one between, and is dropped.
+  void ReadInTransaction(bool reverse);
 
   // ---- after the workload ----
   bool is_open() const { return db_ != nullptr; }
-  bool failed();                                    // writes are refused
-  void ExpectReads();                               // the published state is read, whole
+  bool failed();       // writes are refused
+  void ExpectReads();  // the published state is read, whole
+  // Every key by itself: right, or ZKDB_CORRUPT in partition `damaged`, where those that fail are neighbours.
+  void ExpectReadsAround(uint32_t damaged);
   void ExpectRefusal();                             // a write gives ZKDB_FAILED
   void ExpectWrites();                              // a write and a checkpoint succeed
   void CopyTo(const std::string& directory) const;  // the files as a killed process would leave them
@@ -113,6 +126,7 @@ class FaultRun {
   zkdb_db* db() { return db_; }
   const std::string& directory() const { return directory_; }
   bool quiet() const { return ok_; }
+  uint64_t failures() const { return failed_calls_; }  // calls that gave one of the allowed codes
 
  private:
   bool Note(bool good, const std::string& what);
@@ -123,9 +137,13 @@ class FaultRun {
   bool Conditions(const std::vector<FaultOp>& ops) const;
   void Record(zkdb_code code, std::vector<Model> next, zkdb_durability durability);
   bool ReadState(zkdb_db* db, uint32_t flags, Model* out);
+  void ReadScan(zkdb_cursor* cursor, const RecordList& expected, uint32_t flags, size_t capacity, size_t from);
+  zkdb_code ScanInTransaction(zkdb_txn* txn, bool reverse, RecordList* out);
+  bool MayHold(const std::string& key, const std::string* value) const;
   std::vector<Model> Split(const Model& all) const;
   Model Published() const;
   void Settle();
+  bool ShowsLast(const History& h);
   bool FindState(const std::vector<Model>& parts);
   void Adopt();
   void KeepAll();
@@ -138,6 +156,8 @@ class FaultRun {
   std::function<bool()> fired_;
   std::function<void()> opening_;
   std::string name_;
+  std::string place_;
+  uint64_t failed_calls_ = 0;
   std::vector<History> histories_;
   zkdb_db* db_ = nullptr;
   zkdb_snapshot* snapshot_ = nullptr;

@@ -315,7 +315,7 @@ std::vector<IoWorkload> MakeTable() {
 }
 
 void SetOptions(const IoWorkload& workload, FaultRun* run, bool prepares) {
-  run->set_option("SegmentSize", "64K");
+  run->set_option("SegmentSize", workload.segment_size);
   run->set_option("LogFileSize", "64K");
   run->set_option("Durability", NameOf(prepares ? kCommit : workload.shape.durability));
   run->set_option("SyncInterval", "1000");

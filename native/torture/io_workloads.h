@@ -18,6 +18,7 @@ struct IoWorkload {
   bool crashes;                // what prepare left was not closed
   void (*run)(FaultRun*);
   bool plain_directory;  // opened by directory: the configuration is made by the engine
+  const char* segment_size = "64K";
 
   std::string Name() const;
 };

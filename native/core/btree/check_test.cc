@@ -160,6 +160,146 @@ TEST(the_check_finds_wrong_overflow_pages_that_have_a_right_checksum) {
   EXPECT(AnyHas(in_overflow([&](StoredPage* p) { set_pages(p, 1); }), "page 0: "));
 }
 
+TEST(the_check_finds_a_wrong_page_in_the_middle_of_an_overflow_run) {
+  const auto in_second = [](const std::function<void(StoredPage*)>& change) {
+    return FindingsAfter([&](TestPartition* p, PageRef root, PageRef) {
+      const StoredPage branch(p, root.number);
+      for (uint32_t i = 0; i < branch.view().count(); ++i) {
+        const StoredPage leaf(p, branch.view().child(i).number);
+        for (uint32_t k = 0; k < leaf.view().count(); ++k) {
+          if (!PageView::ValueOverflows(leaf.view().slot(k))) continue;
+          const uint32_t first = leaf.view().value_overflow(leaf.view().slot(k)).first.number;
+          if (Load32(StoredPage(p, first).bytes() + sizeof(PageHeader)) < 2) continue;
+          StoredPage second(p, first + 1);
+          change(&second);
+          return second.Save();
+        }
+      }
+    });
+  };
+  EXPECT(AnyHas(in_second([](StoredPage* p) { p->header()->kind = PageKind::kFreeMap; }), "is not an overflow page"));
+  EXPECT(AnyHas(in_second([](StoredPage* p) { ++p->header()->stamp; }), "its stamp is"));
+}
+
+TEST(the_check_finds_cells_that_contradict_their_page_although_its_structure_is_sound) {
+  const auto with_long_key = [](const std::function<void(StoredPage*, uint32_t slot)>& change) {
+    return FindingsAfter([&](TestPartition* p, PageRef root, PageRef) {
+      const StoredPage branch(p, root.number);
+      for (uint32_t i = 0; i < branch.view().count(); ++i) {
+        StoredPage leaf(p, branch.view().child(i).number);
+        for (uint32_t k = 0; k < leaf.view().count(); ++k) {
+          if (!PageView::KeyOverflows(leaf.view().slot(k))) continue;
+          change(&leaf, k);
+          return leaf.Save();
+        }
+      }
+    });
+  };
+  EXPECT(AnyHas(with_long_key([](StoredPage* p, uint32_t) { p->header()->flags = 0; }),
+                "it overflows, but the page's flag does not say so"));
+  // One byte less of the key is in the page, and the byte is garbage.
+  EXPECT(AnyHas(with_long_key([](StoredPage* p, uint32_t k) {
+                  Slot& s = p->slots()[k];
+                  uint8_t* tail_end = const_cast<uint8_t*>(p->view().after_tail(s));
+                  std::memmove(tail_end - 1, tail_end,
+                               p->view().CellSize(s) - static_cast<size_t>(tail_end - p->bytes() - s.offset));
+                  --s.meta;
+                  ++p->header()->garbage;
+                }),
+                "its key overflows before the page keeps what it can"));
+  EXPECT(
+      AnyHas(FindingsIn(true, [](StoredPage* p) { p->slots()[0].meta = 2; }), "the first child of a branch has a key"));
+}
+
+TEST(the_check_finds_a_separator_that_is_not_below_the_one_above_it) {
+  TestPartition p;
+  Store(&p, 12000);
+  ASSERT(p.root().levels > 2);
+  StoredPage branch(&p, StoredPage(&p, p.root().page.number).view().child(0).number);
+  branch.slots()[branch.view().count() - 1].head = UINT32_MAX;
+  branch.Save();
+  EXPECT(AnyHas(Findings(&p), "is not below its parent's"));
+}
+
+TEST(the_check_finds_a_free_map_that_gives_away_what_is_not_free) {
+  const auto in_map = [](const std::function<void(StoredPage*, uint32_t map)>& change) {
+    return FindingsAfter([&](TestPartition* p, PageRef, PageRef) {
+      EXPECT_OK(p->space()->LoadFreeMap());
+      const uint32_t map = p->space()->free_map_pages().front();
+      StoredPage page(p, map);
+      change(&page, map);
+      page.Save();
+      EXPECT_OK(p->Reopen());
+    });
+  };
+  const auto mark = [](StoredPage* p, uint32_t page) {
+    p->bytes()[kFreeMapPayloadOffset + page / 8] |= static_cast<uint8_t>(1u << page % 8);
+  };
+  EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t) { mark(p, 1); }), "marked free but is a meta"));
+  EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t) { mark(p, 16); }), "marked free but is a meta or segment header"));
+  EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t map) { mark(p, map); }), "marked free but holds the free map"));
+  EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t map) {
+                  Store(p->bytes() + sizeof(PageHeader), PageRef{map, p->header()->stamp});
+                }),
+                "more pages than the partition needs"));
+  EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t) { p->header()->kind = PageKind::kOverflow; }),
+                "is not a free map page"));
+  EXPECT(
+      AnyHas(FindingsAfter([&](TestPartition* p, PageRef root, PageRef) {
+               EXPECT_OK(p->space()->LoadFreeMap());
+               const uint32_t map = p->space()->free_map_pages().front();
+               StoredPage branch(p, root.number);
+               Store(branch.bytes() + branch.view().slot(1).offset, PageRef{map, StoredPage(p, map).header()->stamp});
+               branch.Save();
+             }),
+             "it holds the free map and is referenced by the tree"));
+}
+
+TEST(the_check_finds_what_changed_in_a_page_after_its_first_read_with_a_right_checksum) {
+  const auto later = [](const std::function<void(PageHeader*)>& change) {
+    TestPartition p;
+    Store(&p, 300);
+    EXPECT_EQ(Findings(&p).size(), 0u);
+    StoredPage leaf(&p, StoredPage(&p, p.root().page.number).view().child(1).number);
+    change(leaf.header());
+    leaf.Save();
+    return Findings(&p);
+  };
+  EXPECT(AnyHas(later([](PageHeader* h) { ++h->number; }), "it says that it is page"));
+  EXPECT(AnyHas(later([](PageHeader* h) { ++h->stamp; }), "its parent says"));
+  EXPECT(AnyHas(later([](PageHeader* h) { ++h->garbage; }), "do not make up the heap"));
+}
+
+// Damage of every kind at once: however soon the callback says stop, it is not called again.
+TEST(the_check_stops_wherever_its_callbacks_say_so_and_counts_without_them) {
+  TestPartition p;
+  Store(&p, 400);
+  ASSERT_OK(p.space()->LoadFreeMap());
+  StoredPage map(&p, p.space()->free_map_pages().front());
+  map.bytes()[kFreeMapPayloadOffset] = 0xFF;
+  map.Save();
+  StoredPage root(&p, p.root().page.number);
+  StoredPage second(&p, root.view().child(1).number);
+  for (uint32_t i = 0; i < second.view().count(); i += 3) second.slots()[i].head = 0;
+  second.Save();
+  FlipByte(&p, root.view().child(2).number, 2000);
+  FlipByte(&p, root.view().child(4).number, 2000);
+  ASSERT_OK(p.Reopen());
+  const size_t all = Findings(&p).size();
+  EXPECT(all > 10);
+  uint64_t silent = 0;
+  EXPECT_OK(CheckTree(p.space(), p.root(), {}, &silent));
+  EXPECT_EQ(silent, all);
+  for (size_t stop = 1; stop <= all; ++stop) {
+    size_t calls = 0;
+    CheckOptions options;
+    options.finding = [&](const std::string&) { return ++calls < stop; };
+    uint64_t count = 0;
+    ASSERT_OK(CheckTree(p.space(), p.root(), options, &count));
+    EXPECT_EQ(calls, stop);
+  }
+}
+
 TEST(the_check_of_a_tree_with_impossibly_many_levels_says_so) {
   TestPartition p;
   Store(&p, 10);

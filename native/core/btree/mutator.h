@@ -101,7 +101,7 @@ class Mutator {
   Status ShrinkIfSparse(uint32_t level);
   Status Relayout(uint32_t level, const Layout& layout, Window* window);
   Status OpenWindow(uint32_t level, uint32_t first, uint32_t last, Window* window);
-  Status GatherEntries(uint32_t level, uint32_t from, uint32_t to, const std::vector<Entry>& insert, Window* window);
+  void GatherEntries(uint32_t level, uint32_t from, uint32_t to, const std::vector<Entry>& insert, Window* window);
   Layout LayOut(uint32_t level, const Window& window) const;
   bool CutEvenly(const Layout& layout, size_t pages, uint32_t capacity, std::vector<size_t>* ends) const;
   Status BuildPage(uint32_t level, Entry* entries, size_t count, uint32_t window_prefix, PageRef* ref);

@@ -198,6 +198,8 @@ const char* VerifySlots(PageView page, uint32_t page_size, uint32_t page_count) 
 const char* VerifyPageStructure(const uint8_t* bytes, uint32_t page_size, uint32_t page_count) {
   const PageView page(bytes);
   const PageHeader& h = page.header();
+  const bool tree = h.kind == PageKind::kLeaf || h.kind == PageKind::kBranch;
+  if (!tree && h.level != 0) return "a level on a page that is not of the tree";
   switch (h.kind) {
     case PageKind::kLeaf: return h.level != 0 ? "a leaf with a level" : VerifySlots(page, page_size, page_count);
     case PageKind::kBranch:

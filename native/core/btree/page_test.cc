@@ -122,6 +122,55 @@ TEST(a_page_with_two_cells_in_one_place_is_refused) {
   EXPECT_EQ(std::string(VerifyPageStructure(page.bytes.data(), page.page_size, 100)), "two cells share bytes");
 }
 
+TEST(a_page_whose_cells_refer_to_overflow_pages_that_cannot_be_is_refused) {
+  constexpr uint32_t kPageCount = 100;
+  const auto verify = [](bool of_key, OverflowRef ref) {
+    TestPage page;
+    const std::string key(256, 'k');
+    Entry e;
+    e.key = key;
+    e.flags = of_key ? kSlotKeyOverflow : kSlotValueOverflow;
+    e.rest = Slice(reinterpret_cast<const uint8_t*>(&ref), sizeof ref);
+    PageBuilder::Build(page.bytes.data(), page.page_size, PageRef{5, 1}, 0, 0, &e, 1);
+    const char* wrong = VerifyPageStructure(page.bytes.data(), page.page_size, kPageCount);
+    return std::string(wrong == nullptr ? "" : wrong);
+  };
+  for (const bool of_key : {true, false}) {
+    const uint32_t most = of_key ? ZKDB_MAX_KEY_SIZE : ZKDB_MAX_VALUE_SIZE;
+    const std::string wrong =
+        of_key ? "a key's overflow reference is impossible" : "a value's overflow reference is impossible";
+    EXPECT_EQ(verify(of_key, {1, {2, 1}}), "");
+    EXPECT_EQ(verify(of_key, {most, {kPageCount - 1, 1}}), "");
+    EXPECT_EQ(verify(of_key, {0, {2, 1}}), wrong);
+    EXPECT_EQ(verify(of_key, {most + 1, {2, 1}}), wrong);
+    EXPECT_EQ(verify(of_key, {1, {kNoPage, 1}}), wrong);
+    EXPECT_EQ(verify(of_key, {1, {kPageCount, 1}}), wrong);
+  }
+}
+
+TEST(a_page_of_a_kind_or_level_that_cannot_be_is_refused) {
+  TestPage page;
+  page.Build({"a", "b"}, "v");
+  const auto verify = [&](PageKind kind, uint8_t level) {
+    page.bytes[offsetof(PageHeader, kind)] = static_cast<uint8_t>(kind);
+    page.bytes[offsetof(PageHeader, level)] = level;
+    const char* wrong = VerifyPageStructure(page.bytes.data(), page.page_size, 100);
+    return std::string(wrong == nullptr ? "" : wrong);
+  };
+  EXPECT_EQ(verify(PageKind::kLeaf, 0), "");
+  EXPECT_EQ(verify(PageKind::kLeaf, 1), "a leaf with a level");
+  EXPECT_EQ(verify(PageKind::kBranch, 0), "a branch with an impossible level");
+  EXPECT_EQ(verify(PageKind::kBranch, kMaxLevels), "a branch with an impossible level");
+  EXPECT_EQ(verify(PageKind::kFreeMap, 0), "");
+  for (const PageKind kind : {PageKind::kOverflow, PageKind::kFreeMap, PageKind::kSegmentHeader}) {
+    for (const int level : {1, 31, 200, 255}) {
+      EXPECT_EQ(verify(kind, static_cast<uint8_t>(level)), "a level on a page that is not of the tree");
+    }
+  }
+  EXPECT_EQ(verify(PageKind::kSegmentHeader, 0), "a segment header where a page was meant");
+  EXPECT_EQ(verify(PageKind{9}, 0), "an unknown kind of page");
+}
+
 TEST(the_structure_check_survives_random_bytes) {
   Random random(Seed(53));
   for (int round = 0; round < 3000; ++round) {

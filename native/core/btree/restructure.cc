@@ -29,7 +29,7 @@ Status Mutator::Restructure(uint32_t level, uint32_t from, uint32_t to, const st
     if (!WouldShrink(page)) return AppendPage(level, insert);
     window.pages.push_back(path_[level]);
     window.first_child = level == top_level() ? 0 : path_[level + 1].index;
-    ZKDB_RETURN_IF_ERROR(GatherEntries(level, from, to, insert, &window));
+    GatherEntries(level, from, to, insert, &window);
     const Layout layout = LayOut(level, window);
     return layout.ends.size() == 1 ? Relayout(level, layout, &window) : AppendPage(level, insert);
   }
@@ -46,7 +46,7 @@ Status Mutator::Restructure(uint32_t level, uint32_t from, uint32_t to, const st
     const uint32_t last = std::min(parent.index + 1, parent.page.count() - 1);
     ZKDB_RETURN_IF_ERROR(OpenWindow(level, first, last, &window));
   }
-  ZKDB_RETURN_IF_ERROR(GatherEntries(level, from, to, insert, &window));
+  GatherEntries(level, from, to, insert, &window);
   return Relayout(level, LayOut(level, window), &window);
 }
 
@@ -106,7 +106,7 @@ Status Mutator::ShrinkIfSparse(uint32_t level) {
   path_valid_ = false;
   Window window;
   ZKDB_RETURN_IF_ERROR(OpenWindow(level, first, first + 1, &window));
-  ZKDB_RETURN_IF_ERROR(GatherEntries(level, 0, 0, {}, &window));
+  GatherEntries(level, 0, 0, {}, &window);
   // The common prefix of both may be shorter than each one's own: then they do not fit one page.
   const Layout layout = LayOut(level, window);
   if (layout.ends.size() > 1) return Status::Ok();
@@ -127,8 +127,8 @@ Status Mutator::OpenWindow(uint32_t level, uint32_t first, uint32_t last, Window
   return Status::Ok();
 }
 
-Status Mutator::GatherEntries(uint32_t level, uint32_t from, uint32_t to, const std::vector<Entry>& insert,
-                              Window* window) {
+void Mutator::GatherEntries(uint32_t level, uint32_t from, uint32_t to, const std::vector<Entry>& insert,
+                            Window* window) {
   size_t total = insert.size();
   for (const Step& step : window->pages) total += step.page.count();
   window->entries.reserve(total);
@@ -153,7 +153,6 @@ Status Mutator::GatherEntries(uint32_t level, uint32_t from, uint32_t to, const 
     if (changed && from == step.page.count())
       window->entries.insert(window->entries.end(), insert.begin(), insert.end());
   }
-  return Status::Ok();
 }
 
 // ---- choosing the pages

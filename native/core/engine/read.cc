@@ -117,8 +117,10 @@ Status Descend(Lookup* lookups, uint32_t count) {
       if (done[i]) continue;
       Lookup& l = lookups[i];
       const bool right = l.page.level() == l.level && l.page.leaf() == (l.level == 0);
-      if (!right)
-        return Status::Corrupt(l.space->files().options().directory + ": a page is not at the level its parent says");
+      if (!right) {  // a page that was verified as another one: this says what and where
+        const PageRef ref{l.page.header().number, l.page.header().stamp};
+        return ReadTreePage(l.space, ref, l.level, &l.page);
+      }
       ZKDB_RETURN_IF_ERROR(StepLookup(&l, &done[i]));
       any |= !done[i];
     }

@@ -212,6 +212,86 @@ TEST(a_scan_hands_out_what_comes_before_a_damaged_leaf_and_then_fails_until_it_s
   EXPECT(count == 1 && done);
 }
 
+// A stored partition of these keys, each with its number as the value, and nothing of it read yet.
+std::unique_ptr<TestPartition> Stored(const std::vector<std::string>& keys, const std::string& value) {
+  auto p = std::make_unique<TestPartition>(4096, 1u << 20);
+  Mutator* m = p->Begin();
+  bool existed = false;
+  for (const std::string& key : keys) EXPECT_OK(m->Put(key, value, false, &existed));
+  p->Commit();
+  EXPECT_OK(p->Checkpoint(true));
+  EXPECT_OK(p->Reopen());
+  return p;
+}
+
+// Flips a byte of the overflow page of the key in slot `slot` of the root, a leaf; returns its page.
+uint32_t DamageKeyRest(TestPartition* p, uint32_t slot) {
+  const uint8_t* bytes = nullptr;
+  EXPECT_OK(p->space()->Read(p->root().page, &bytes));
+  const PageView leaf(bytes);
+  const uint32_t page = leaf.key_rest(leaf.slot(slot)).first.number;
+  std::fstream file(p->space()->files().PathOf(page), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(page) * 4096 + 2000);
+  file << "damage";
+  return page;
+}
+
+TEST(equal_keys_of_several_sources_come_in_the_order_of_the_sources_both_ways) {
+  const std::string alike(3000, 'm');
+  const auto a = Stored({"a1", "a2", "a3", "m", alike, "z1", "z2", "z3"}, "0");
+  const auto b = Stored({"a3", "m", alike, "z1"}, "1");
+  const Records up = {{"a1", "0"},  {"a2", "0"},  {"a3", "0"}, {"a3", "1"}, {"m", "0"},  {"m", "1"},
+                      {alike, "0"}, {alike, "1"}, {"z1", "0"}, {"z1", "1"}, {"z2", "0"}, {"z3", "0"}};
+  const Records down = {{"z3", "0"}, {"z2", "0"}, {"z1", "0"}, {"z1", "1"}, {alike, "0"}, {alike, "1"},
+                        {"m", "0"},  {"m", "1"},  {"a3", "0"}, {"a3", "1"}, {"a2", "0"},  {"a1", "0"}};
+  Random random(Seed(90));
+  for (int round = 0; round < 20; ++round) {
+    for (const bool reverse : {false, true}) {
+      ScanOptions options;
+      options.reverse = reverse;
+      RangeScan scan({{a->space(), a->root()}, {b->space(), b->root()}}, {}, options);
+      EXPECT(Drain(&scan, &random) == (reverse ? down : up));
+    }
+  }
+}
+
+// What one Pack of everything gives, and how the next one fails.
+void ExpectCorruptBehind(std::vector<ScanSource> sources, bool reverse, const std::string& place, uint32_t before) {
+  ScanOptions options;
+  options.reverse = reverse;
+  RangeScan scan(sources, {}, options);
+  std::vector<uint8_t> buffer(1u << 16);
+  size_t used = 0;
+  uint32_t count = 0;
+  bool done = false;
+  bool too_small = false;
+  ASSERT_OK(scan.Pack(buffer.data(), buffer.size(), UINT32_MAX, &used, &count, &done, &too_small));
+  EXPECT_EQ(count, before);
+  EXPECT(!done);
+  const Status status = scan.Pack(buffer.data(), buffer.size(), UINT32_MAX, &used, &count, &done, &too_small);
+  EXPECT_CODE(status, ZKDB_CORRUPT);
+  EXPECT(status.message().find(place) != std::string::npos);
+}
+
+TEST(a_merge_that_cannot_read_the_key_of_the_runner_up_hands_out_what_is_sure_and_fails) {
+  const std::string alike(3000, 'm');
+  for (const bool reverse : {false, true}) {
+    const auto a = Stored({"a1", "a2", "a3", "a4", "z1", "z2", "z3", "z4"}, "a");
+    const auto b = Stored({alike}, "b");
+    const std::string place = ": page " + std::to_string(DamageKeyRest(b.get(), 0)) + ":";
+    ExpectCorruptBehind({{a->space(), a->root()}, {b->space(), b->root()}}, reverse, place, 1);
+  }
+}
+
+TEST(a_merge_that_cannot_tell_two_runners_up_apart_hands_out_what_is_sure_and_fails) {
+  const std::string alike(3000, 'm');
+  const auto a = Stored({"a1", "a2", "a3", "a4"}, "a");
+  const auto b = Stored({alike + "1"}, "b");
+  const auto c = Stored({alike + "2"}, "c");
+  const std::string place = ": page " + std::to_string(DamageKeyRest(c.get(), 0)) + ":";
+  ExpectCorruptBehind({{b->space(), b->root()}, {a->space(), a->root()}, {c->space(), c->root()}}, false, place, 1);
+}
+
 TEST(a_scan_of_nothing_is_done_at_once) {
   TestPartition empty;
   RangeScan scan({{empty.space(), empty.root()}}, {}, {});
