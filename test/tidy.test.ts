@@ -125,7 +125,7 @@ const ranks: Record<string, number> = {
   torture: 11
 }
 /** The folders that see the C interface alone, and the ones that each may include. */
-const outside: Record<string, string[]> = { addon: ['include'], net: ['include', 'core/base', 'core/os'] }
+const outside: Record<string, string[]> = { addon: ['include'], net: ['include', 'core/base'] }
 
 /** The folder of `path`, a path relative to native/. */
 function nativeFolder(path: string): string {

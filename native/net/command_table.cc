@@ -1,0 +1,100 @@
+#include "net/command_table.h"
+
+#include <array>
+
+#include "net/commands.h"
+#include "net/numbers.h"
+
+namespace zkdb::net {
+
+namespace {
+
+constexpr uint32_t kFastRead = kRead | kFast;
+constexpr uint32_t kFastWrite = kWrite | kFast;
+constexpr uint32_t kLink = kConnection | kFast;
+
+// By name. Name, handler, arity, flags, first key, last key, step, summary.
+constexpr Command kCommands[] = {
+    {"APPEND", Append, 3, kFastWrite, 1, 1, 1, "Appends to a value; makes it when it is not there."},
+    {"AUTH", Auth, -2, kLink | kNoLogin | kNoMulti, 0, 0, 0, "Logs in."},
+    {"CLIENT", Client, -2, kConnection, 0, 0, 0, "Asks for and changes what is known of connections."},
+    {"COMMAND", CommandCommand, -1, kConnection, 0, 0, 0, "Describes the commands."},
+    {"DBSIZE", DbSize, 1, kRead, 0, 0, 0, "The number of keys."},
+    {"DECR", Decr, 2, kFastWrite, 1, 1, 1, "Takes one from an integer."},
+    {"DECRBY", DecrBy, 3, kFastWrite, 1, 1, 1, "Takes a number from an integer."},
+    {"DEL", Del, -2, kWrite, 1, -1, 1, "Deletes keys."},
+    {"DISCARD", Discard, 1, kLink | kAtOnce, 0, 0, 0, "Drops the commands behind MULTI."},
+    {"ECHO", Echo, 2, kLink, 0, 0, 0, "Gives its argument back."},
+    {"EXEC", Exec, 1, kConnection | kAtOnce, 0, 0, 0, "Carries out the commands behind MULTI as one transaction."},
+    {"EXISTS", Exists, -2, kFastRead, 1, -1, 1, "Counts which of the keys are there."},
+    {"FLUSHDB", FlushDb, -1, kWrite, 0, 0, 0, "Deletes all keys."},
+    {"GET", Get, 2, kFastRead, 1, 1, 1, "The value of a key."},
+    {"GETDEL", GetDel, 2, kFastWrite, 1, 1, 1, "The value of a key, which is deleted."},
+    {"HELLO", Hello, -1, kLink | kNoLogin | kNoMulti, 0, 0, 0, "Chooses the protocol; logs in and names the client."},
+    {"INCR", Incr, 2, kFastWrite, 1, 1, 1, "Adds one to an integer."},
+    {"INCRBY", IncrBy, 3, kFastWrite, 1, 1, 1, "Adds a number to an integer."},
+    {"KEYS", Keys, 2, kRead, 0, 0, 0, "All keys that match a pattern."},
+    {"MGET", MGet, -2, kFastRead, 1, -1, 1, "The values of keys, all of one state."},
+    {"MSET", MSet, -3, kWrite, 1, -1, 2, "Sets keys, all or none."},
+    {"MULTI", Multi, 1, kLink | kAtOnce, 0, 0, 0, "Queues the commands that follow, up to EXEC."},
+    {"PING", Ping, -1, kLink, 0, 0, 0, "Answers PONG, or its argument."},
+    {"QUIT", Quit, -1, kLink | kNoLogin | kAtOnce, 0, 0, 0, "Closes the connection."},
+    {"RESET", ResetCommand, 1, kLink | kNoLogin | kAtOnce, 0, 0, 0, "Makes the connection what it was at its start."},
+    {"SCAN", Scan, -2, kRead, 0, 0, 0, "Goes through the keys in steps."},
+    {"SELECT", Select, 2, kLink | kNoMulti, 0, 0, 0, "Chooses the database."},
+    {"SET", Set, -3, kWrite, 1, 1, 1, "Sets a key: always, or when it is or is not there."},
+    {"SETNX", SetNx, 3, kFastWrite, 1, 1, 1, "Sets a key that is not there."},
+    {"STRLEN", StrLen, 2, kFastRead, 1, 1, 1, "The size of a value in bytes."},
+    {"TIME", Time, 1, kLink, 0, 0, 0, "The server's clock: seconds and microseconds."},
+    {"TYPE", Type, 2, kFastRead, 1, 1, 1, "string, or none for a key that is not there."},
+    {"UNLINK", Del, -2, kWrite | kFast, 1, -1, 1, "Deletes keys."},
+    {"UNWATCH", Unwatch, 1, kLink, 0, 0, 0, "Forgets the watched keys."},
+    {"WATCH", Watch, -2, kFast | kAtOnce, 1, -1, 1, "EXEC does nothing when one of the keys changes before it."},
+    {"ZK.BATCH", ZkBatch, -2, kWrite, 0, 0, 0, "Puts and deletes, with conditions, all or none."},
+    {"ZK.CHECK", ZkCheck, 1, kRead | kAdmin | kNoMulti, 0, 0, 0, "Reads and checks every page of the database."},
+    {"ZK.CLEAR", ZkClear, -1, kWrite, 0, 0, 0, "Deletes a range of keys."},
+    {"ZK.PARTITIONS", ZkPartitions, 1, kRead, 0, 0, 0, "The partitions of the database."},
+    {"ZK.RANGE", ZkRange, -1, kRead, 0, 0, 0, "Records of a range in order."},
+    {"ZK.STAT", ZkStat, -1, kRead, 0, 0, 0, "Figures of the database, or of a partition."},
+};
+
+constexpr size_t kLongestName = 16;
+constexpr size_t kSlots = 256;  // a power of two, several times the number of commands
+static_assert(std::size(kCommands) * 4 < kSlots);
+
+constexpr uint32_t HashName(const char* name, size_t size) {
+  uint32_t hash = 2166136261u;
+  for (size_t i = 0; i < size; ++i) hash = (hash ^ static_cast<uint8_t>(name[i])) * 16777619u;
+  return hash ^ hash >> 15;
+}
+
+// Places in kCommands plus one, 0 for an empty slot; a taken slot moves a name to the next one.
+constexpr std::array<uint8_t, kSlots> MakeSlots() {
+  std::array<uint8_t, kSlots> slots{};
+  for (size_t i = 0; i < std::size(kCommands); ++i) {
+    uint32_t at = HashName(kCommands[i].name.data(), kCommands[i].name.size());
+    while (slots[at % kSlots] != 0) ++at;
+    slots[at % kSlots] = static_cast<uint8_t>(i + 1);
+  }
+  return slots;
+}
+
+constexpr std::array<uint8_t, kSlots> kSlotOf = MakeSlots();
+
+}  // namespace
+
+const Command* FindCommand(Slice name) {
+  if (name.size > kLongestName) return nullptr;
+  char capitals[kLongestName];
+  for (size_t i = 0; i < name.size; ++i) capitals[i] = UpperAscii(name.data[i]);
+  const std::string_view wanted(capitals, name.size);
+  for (uint32_t at = HashName(capitals, name.size); kSlotOf[at % kSlots] != 0; ++at) {
+    const Command& command = kCommands[kSlotOf[at % kSlots] - 1];
+    if (command.name == wanted) return &command;
+  }
+  return nullptr;
+}
+
+std::span<const Command> AllCommands() { return kCommands; }
+
+}  // namespace zkdb::net

@@ -1,0 +1,62 @@
+// The handlers of all commands (command_table.h: Handler), by the source that has them.
+//
+// Thread-safety: each works on its session alone.
+#pragma once
+
+#include "net/command_table.h"
+
+namespace zkdb::net {
+
+// commands_connection.cc
+void Auth(Session* s, Arguments args);
+void Client(Session* s, Arguments args);
+void Echo(Session* s, Arguments args);
+void Hello(Session* s, Arguments args);
+void Ping(Session* s, Arguments args);
+void Quit(Session* s, Arguments args);
+void ResetCommand(Session* s, Arguments args);
+void Select(Session* s, Arguments args);
+void Time(Session* s, Arguments args);
+
+// commands_introspection.cc
+void CommandCommand(Session* s, Arguments args);
+
+// commands_data.cc
+void Append(Session* s, Arguments args);
+void Decr(Session* s, Arguments args);
+void DecrBy(Session* s, Arguments args);
+void Del(Session* s, Arguments args);
+void Exists(Session* s, Arguments args);
+void Get(Session* s, Arguments args);
+void GetDel(Session* s, Arguments args);
+void Incr(Session* s, Arguments args);
+void IncrBy(Session* s, Arguments args);
+void MGet(Session* s, Arguments args);
+void MSet(Session* s, Arguments args);
+void Set(Session* s, Arguments args);
+void SetNx(Session* s, Arguments args);
+void StrLen(Session* s, Arguments args);
+void Type(Session* s, Arguments args);
+
+// commands_transaction.cc
+void Discard(Session* s, Arguments args);
+void Exec(Session* s, Arguments args);
+void Multi(Session* s, Arguments args);
+void Unwatch(Session* s, Arguments args);
+void Watch(Session* s, Arguments args);
+
+// commands_ordered.cc
+void DbSize(Session* s, Arguments args);
+void FlushDb(Session* s, Arguments args);
+void Keys(Session* s, Arguments args);
+void Scan(Session* s, Arguments args);
+void ZkClear(Session* s, Arguments args);
+void ZkRange(Session* s, Arguments args);
+
+// commands_zk.cc
+void ZkBatch(Session* s, Arguments args);
+void ZkCheck(Session* s, Arguments args);
+void ZkPartitions(Session* s, Arguments args);
+void ZkStat(Session* s, Arguments args);
+
+}  // namespace zkdb::net

@@ -1,0 +1,232 @@
+// ZK.BATCH ZK.STAT ZK.PARTITIONS ZK.CHECK: batches with conditions, figures, and the check of a database.
+#include <string>
+#include <vector>
+
+#include "net/commands.h"
+#include "net/numbers.h"
+#include "net/session.h"
+
+namespace zkdb::net {
+
+namespace {
+
+// ---- ZK.BATCH
+
+struct Operation {
+  std::string_view name;
+  zkdb_op kind;
+  size_t arguments;  // behind the name
+};
+
+constexpr Operation kOperations[] = {
+    {"PUT", ZKDB_OP_PUT, 2},
+    {"DEL", ZKDB_OP_DELETE, 1},
+    {"CLEAR", ZKDB_OP_DELETE_RANGE, 2},
+    {"PUTNX", ZKDB_OP_PUT_IF_ABSENT, 2},
+    {"PUTXX", ZKDB_OP_PUT_IF_PRESENT, 2},
+    {"PUTIF", ZKDB_OP_PUT_IF_VALUE, 3},
+    {"DELIF", ZKDB_OP_DELETE_IF_VALUE, 2},
+};
+
+struct BatchOptions {
+  zkdb_durability durability = ZKDB_DURABILITY_DEFAULT;
+  uint32_t write_flags = 0;
+};
+
+// Adds the operation at args[*i] and moves behind it. False after an error reply.
+bool AddOperation(Session* s, Arguments args, size_t* i, BatchBuilder* batch) {
+  for (const Operation& operation : kOperations) {
+    if (!IsWord(args[*i], operation.name)) continue;
+    if (*i + operation.arguments >= args.size()) break;
+    const Arguments given = args.subspan(*i + 1, operation.arguments);
+    *i += 1 + operation.arguments;
+    if (!s->KeyFits(given[0])) return false;
+    switch (operation.kind) {
+      case ZKDB_OP_DELETE: batch->Add(operation.kind, given[0]); return true;
+      case ZKDB_OP_PUT_IF_VALUE: batch->PutIfValue(given[0], given[1], given[2]); return true;
+      case ZKDB_OP_DELETE_RANGE:
+        if (!s->KeyFits(given[1])) return false;
+        batch->Add(operation.kind, given[0], given[1], given[1].empty() ? uint8_t{0} : uint8_t{ZKDB_RANGE_HAS_HI});
+        return true;
+      default: batch->Add(operation.kind, given[0], given[1]); return true;
+    }
+  }
+  s->reply()->Error("ERR ZK.BATCH: argument " + std::to_string(*i) +
+                    " begins no operation that is complete: PUT key value, DEL key, CLEAR from to, PUTNX key value, "
+                    "PUTXX key value, PUTIF key expected value, DELIF key expected");
+  return false;
+}
+
+// Takes DURABILITY level and NONATOMIC before the operations. False after an error reply.
+bool TakeBatchOptions(Session* s, Arguments args, size_t* i, BatchOptions* out) {
+  while (*i < args.size()) {
+    if (IsWord(args[*i], "NONATOMIC")) {
+      out->write_flags = ZKDB_WRITE_NON_ATOMIC;
+      ++*i;
+      continue;
+    }
+    if (!IsWord(args[*i], "DURABILITY") || *i + 1 == args.size()) return true;
+    const Slice level = args[*i + 1];
+    if (IsWord(level, "COMMIT")) {
+      out->durability = ZKDB_DURABILITY_COMMIT;
+    } else if (IsWord(level, "INTERVAL")) {
+      out->durability = ZKDB_DURABILITY_INTERVAL;
+    } else if (IsWord(level, "NONE")) {
+      out->durability = ZKDB_DURABILITY_NONE;
+    } else {
+      s->FailSyntax();
+      return false;
+    }
+    *i += 2;
+  }
+  return true;
+}
+
+void Pair(ReplyWriter* reply, std::string_view name, uint64_t value) {
+  reply->Bulk(name);
+  reply->Integer(static_cast<int64_t>(value));
+}
+
+// ---- ZK.STAT
+
+void ReplyDatabase(ReplyWriter* reply, const zkdb_db_stats& stats) {
+  const std::pair<std::string_view, uint64_t> figures[] = {
+      {"partitions", stats.partitions},
+      {"sequence", stats.sequence},
+      {"durable_sequence", stats.durable_sequence},
+      {"log_bytes", stats.log_bytes},
+      {"log_files", stats.log_files},
+      {"log_syncs", stats.log_syncs},
+      {"commits", stats.commits},
+      {"checkpoints", stats.checkpoints},
+      {"snapshots_open", stats.snapshots_open},
+      {"oldest_snapshot_age_ms", stats.oldest_snapshot_age_ms},
+      {"pinned_bytes", stats.pinned_bytes},
+      {"memory_bytes", stats.memory_bytes},
+      {"recovered_records", stats.recovered_records},
+      {"recovered_bytes", stats.recovered_bytes},
+      {"failed", static_cast<uint64_t>(stats.failed)},
+  };
+  reply->Map(std::size(figures));
+  for (const auto& [name, value] : figures) Pair(reply, name, value);
+}
+
+void ReplyPartition(ReplyWriter* reply, const zkdb_partition_stats& stats) {
+  const std::pair<std::string_view, uint64_t> figures[] = {
+      {"records", stats.records},
+      {"depth", stats.depth},
+      {"segments", stats.segments},
+      {"page_size", stats.page_size},
+      {"pages_allocated", stats.pages_allocated},
+      {"pages_free", stats.pages_free},
+      {"leaf_pages", stats.leaf_pages},
+      {"branch_pages", stats.branch_pages},
+      {"overflow_pages", stats.overflow_pages},
+      {"leaf_bytes_used", stats.leaf_bytes_used},
+      {"branch_bytes_used", stats.branch_bytes_used},
+      {"dirty_pages", stats.dirty_pages},
+      {"last_sequence", stats.last_sequence},
+      {"checkpoint_sequence", stats.checkpoint_sequence},
+  };
+  reply->Map(std::size(figures));
+  for (const auto& [name, value] : figures) Pair(reply, name, value);
+}
+
+// ---- ZK.CHECK
+
+constexpr size_t kMostFindings = 100;
+
+int TakeFinding(void* context, const char* text, size_t size) {
+  auto* findings = static_cast<std::vector<std::string>*>(context);
+  if (findings->size() >= kMostFindings) return 1;
+  findings->emplace_back(text, size);
+  return 0;
+}
+
+}  // namespace
+
+// ZK.BATCH [DURABILITY COMMIT|INTERVAL|NONE] [NONATOMIC] operation ...: all or none, as a map: applied, sequence,
+// existed (keys that were there), failed (the operation whose condition did not hold, or -1).
+void ZkBatch(Session* s, Arguments args) {
+  BatchOptions options;
+  size_t i = 1;
+  if (!TakeBatchOptions(s, args, &i, &options)) return;
+  if (s->store().txn != nullptr && i > 1) return s->reply()->Error("ERR ZK.BATCH takes no options behind MULTI");
+  BatchBuilder* batch = s->StartBatch();
+  while (i < args.size()) {
+    if (!AddOperation(s, args, &i, batch)) return;
+  }
+  zkdb_error error{};
+  zkdb_write_result result{};
+  if (s->store().Write(*batch, options.write_flags, &result, &error, options.durability) != ZKDB_OK) {
+    return s->Fail(error);
+  }
+  ReplyWriter* reply = s->reply();
+  reply->Map(4);
+  reply->Bulk("applied");
+  reply->Boolean(result.failed_index < 0);
+  Pair(reply, "sequence", result.sequence);
+  Pair(reply, "existed", result.existed);
+  reply->Bulk("failed");
+  reply->Integer(result.failed_index);
+}
+
+// ZK.STAT, or ZK.STAT partition [FULL].
+void ZkStat(Session* s, Arguments args) {
+  zkdb_error error{};
+  zkdb_db* const db = s->store().db;
+  if (args.size() == 1) {
+    zkdb_db_stats stats{};
+    if (zkdb_stats(db, &stats, &error) != ZKDB_OK) return s->Fail(error);
+    return ReplyDatabase(s->reply(), stats);
+  }
+  const bool full = args.size() == 3 && IsWord(args[2], "FULL");
+  if (args.size() > 3 || (args.size() == 3 && !full)) return s->FailSyntax();
+  int64_t index = 0;
+  if (!ParseInteger(args[1], &index) || index < 0 || index >= int64_t{zkdb_partition_count(db)}) {
+    return s->reply()->Error("ERR there is no such partition; the database has " +
+                             std::to_string(zkdb_partition_count(db)) + ", counted from 0");
+  }
+  zkdb_partition_stats stats{};
+  const uint32_t flags = full ? uint32_t{ZKDB_STATS_FULL} : 0;
+  if (zkdb_stats_partition(db, static_cast<uint32_t>(index), flags, &stats, &error) != ZKDB_OK) return s->Fail(error);
+  ReplyPartition(s->reply(), stats);
+}
+
+// ZK.PARTITIONS: an array of maps: index, name, remote, rule.
+void ZkPartitions(Session* s, Arguments) {
+  zkdb_db* const db = s->store().db;
+  ReplyWriter* reply = s->reply();
+  const uint32_t count = zkdb_partition_count(db);
+  const size_t mark = s->output()->size();
+  reply->Array(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    zkdb_error error{};
+    zkdb_partition_info info{};
+    if (zkdb_partition_describe(db, i, &info, &error) != ZKDB_OK) {
+      s->output()->Truncate(mark);
+      return s->Fail(error);
+    }
+    reply->Map(4);
+    Pair(reply, "index", info.index);
+    reply->Bulk("name");
+    reply->Bulk(info.name);
+    reply->Bulk("remote");
+    reply->Boolean(info.is_remote != 0);
+    reply->Bulk("rule");
+    reply->Bulk(info.rule);
+  }
+}
+
+// ZK.CHECK: an array of the first hundred findings; empty when the database is whole.
+void ZkCheck(Session* s, Arguments) {
+  zkdb_error error{};
+  uint64_t count = 0;
+  std::vector<std::string> findings;
+  const zkdb_code code = zkdb_check(s->store().db, TakeFinding, &findings, nullptr, nullptr, &count, &error);
+  if (code != ZKDB_OK && findings.empty()) return s->Fail(error);
+  s->reply()->Array(findings.size());
+  for (const std::string& finding : findings) s->reply()->Bulk(finding);
+}
+
+}  // namespace zkdb::net

@@ -1,0 +1,32 @@
+#include "net/scan_cursors.h"
+
+namespace zkdb::net {
+
+uint64_t ScanCursors::Save(uint32_t database, Slice key) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (first_ + positions_.size() > kLargest) {
+    positions_.clear();
+    bytes_ = 0;
+    first_ = 1;
+  }
+  positions_.push_back({database, key.ToString()});
+  bytes_ += key.size;
+  const uint64_t number = first_ + positions_.size() - 1;
+  while (positions_.size() > 1 && (positions_.size() > max_count_ || bytes_ > max_bytes_)) {
+    bytes_ -= positions_.front().key.size();
+    positions_.pop_front();
+    ++first_;
+  }
+  return number;
+}
+
+bool ScanCursors::Find(uint64_t number, uint32_t database, std::string* key) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (number < first_ || number - first_ >= positions_.size()) return false;
+  const Position& position = positions_[number - first_];
+  if (position.database != database) return false;
+  *key = position.key;
+  return true;
+}
+
+}  // namespace zkdb::net

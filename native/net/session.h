@@ -1,0 +1,173 @@
+// One client's connection without its socket: bytes in, bytes out. Decodes commands, carries them out on a database
+// through zkdb.h, and appends their replies to an output buffer.
+//
+// Thread-safety: none; a session is used by one thread at a time. Receive may block for as long as a write takes to
+// become durable.
+//
+// Invariants:
+//  1. Replies stand in the order of their commands, one for each.
+//  2. Consecutive GETs of a chunk are looked up together, consecutive plain SETs are written as one batch; everything
+//     else is carried out when it is its turn, after what was gathered.
+//  3. A command is taken only while the output holds less than `pause_output`, and the output never passes
+//     `max_output`. A reply that does not fit behind others waits until they were sent: its command is not consumed.
+//     One that does not fit alone is an error reply. Either way the command has changed nothing.
+//  4. After a protocol error, QUIT, or its own kill the session is closing: it takes no byte more.
+//  5. Memory: the input is the caller's; the queue of MULTI, watched values and values read whole are limited. An
+//     idle session keeps at most some 64 KiB.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "net/command_table.h"
+#include "net/host.h"
+#include "net/reply.h"
+#include "net/resp_parser.h"
+#include "net/store.h"
+
+namespace zkdb::net {
+
+// Bytes. Frames and output have at most ZKDB_MAX_VALUE_SIZE.
+struct SessionLimits {
+  ParserLimits parser;  // after the login
+  ParserLimits before_login = {4096, 4096, 16, false};
+  size_t pause_output = size_t{1} << 20;  // no further command is begun above it
+  size_t max_output = size_t{64} << 20;   // at least pause_output + kOutputSlack
+  size_t max_queue = size_t{16} << 20;    // of the commands behind MULTI
+  size_t max_watched = size_t{16} << 20;  // of watched keys and their values
+};
+// Room for the short replies of what is gathered when the output is nearly at pause_output.
+inline constexpr size_t kOutputSlack = size_t{2} << 20;
+
+enum class SessionState {
+  kOpen,     // give more bytes when there are some
+  kPaused,   // send output; then call again with what was not consumed
+  kClosing,  // send output, then close
+};
+
+struct ReceiveResult {
+  size_t consumed;  // bytes of the input that are done with
+  SessionState state;
+};
+
+class Session {
+ public:
+  // `info` says id, addresses and the time of connecting. `server` outlives the session.
+  Session(Server* server, ClientInfo info, const SessionLimits& limits = {});
+
+  // Carries out the commands that `input` holds whole. `input` begins with the bytes that the last call did not
+  // consume; it may lie elsewhere than then, and may be empty.
+  ReceiveResult Receive(Slice input);
+
+  // Replies to be sent; the caller takes from its front with Consume.
+  OutputBuffer* output() { return &output_; }
+  // The command that begins the unconsumed input has at least so many bytes; never more than the frame limit.
+  size_t wanted() const { return parser_.needed(); }
+  const ClientInfo& info() const { return info_; }
+  const SessionLimits& limits() const { return limits_; }
+
+  // ---- for the handlers of commands
+
+  Server* server() const { return server_; }
+  ReplyWriter* reply() { return &reply_; }
+  const Store& store() const { return store_; }
+  // To be changed; the server hears of it when the call ends.
+  ClientInfo* EditInfo() {
+    info_changed_ = true;
+    return &info_;
+  }
+
+  void Close() { closing_ = true; }
+  bool logged_in() const { return logged_in_; }
+  void LogIn(std::string user);
+  // False when there is no such database.
+  bool SelectDatabase(uint32_t number);
+  void SetProtocol(int version);
+  void ResetState();
+
+  void Fail(const zkdb_error& error);  // replies with the code's name and the message
+  void FailSyntax() { reply_.Error("ERR syntax error"); }
+  void FailArity(Slice name);
+  // Replies with an error when a key has too many bytes.
+  bool KeyFits(Slice key);
+  // The value of `key` in *value. ZKDB_OK, ZKDB_NOT_FOUND, or a failure that was replied to.
+  zkdb_code ReadValue(Slice key, std::string* value);
+  // Replies with the value of `key`; a null when it is not there. False after an error or an overflow.
+  bool ReplyValue(Slice key);
+  // An empty batch for one command.
+  BatchBuilder* StartBatch() {
+    batch_.Clear();
+    return &batch_;
+  }
+
+  // MULTI
+  bool in_multi() const { return multi_; }
+  void StartMulti();
+  void EndMulti();      // forgets queue and watched keys
+  void ExecuteQueue();  // EXEC
+  // WATCH of one key. False after an error reply.
+  bool WatchKey(Slice key);
+  void Unwatch();
+
+ private:
+  enum class Gathered { kNothing, kGets, kSets };
+  struct Watched {
+    zkdb_db* db;
+    std::string key;
+    std::string value;
+    bool there;
+  };
+
+  ReceiveResult Run(Slice input);
+  // Takes a plain GET or SET into what is gathered. `begin` and `end` are its places in the input.
+  bool Gather(Arguments args, size_t begin, size_t end);
+  void GatherGet(Slice key, size_t begin, size_t end);
+  // Carries out what is gathered. False when the output is full; *at is then behind the last command that was answered.
+  bool Flush(size_t* at);
+  // Answers gathered GETs; gives how many, fewer than there are when the output is full.
+  size_t AnswerGets();
+  zkdb_code AnswerTogether(size_t from, size_t capacity, uint32_t* done, size_t* needed);
+  // False when the reply has to wait for room.
+  bool AnswerAlone(size_t i);
+  void FlushSets();
+  // Carries out one command. False when its reply has to wait for room.
+  bool Dispatch(Arguments args);
+  bool Admit(const Command* command, Arguments args);
+  // Takes the reply behind `mark` back when it did not fit. False when it can fit once the output is sent.
+  bool SettleOverflow(size_t mark);
+  void Queue(Arguments args);
+  void FailUnknown(Arguments args);
+  void FailTooLarge();
+  void RunQueue();
+  // False after an error reply.
+  bool CompareWatched(zkdb_txn* txn, bool* unchanged);
+
+  Server* const server_;
+  const SessionLimits limits_;
+  ClientInfo info_;
+  OutputBuffer output_;
+  ReplyWriter reply_;
+  RespParser parser_;
+  Store store_;
+  bool logged_in_;
+  bool closing_ = false;
+  bool info_changed_ = true;
+
+  Gathered gathered_ = Gathered::kNothing;
+  std::string keys_;               // of gathered GETs
+  std::vector<uint32_t> offsets_;  // n + 1 places in keys_
+  std::vector<size_t> ends_;       // behind each gathered GET in the input, and first the place where they begin
+  std::vector<uint32_t> sizes_;    // of their values
+  BatchBuilder sets_;              // gathered SETs
+  BatchBuilder batch_;             // of a single command
+  size_t expected_size_ = 128;     // of a value, from those seen
+
+  bool multi_ = false;
+  bool multi_aborted_ = false;
+  std::string queue_;                  // arguments, one behind the other
+  std::vector<uint32_t> queue_sizes_;  // per command: number of arguments, then the size of each
+  std::vector<Watched> watched_;
+  size_t watched_bytes_ = 0;
+};
+
+}  // namespace zkdb::net

@@ -1,0 +1,138 @@
+// What the tests and the fuzzer of sessions share: a Server over databases in a directory, and a client that sends and
+// collects.
+//
+// Thread-safety: none.
+//
+// Invariants:
+//  1. The clock moves by one microsecond per question: nothing depends on the time of a run.
+#pragma once
+
+#include <algorithm>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/session.h"
+
+namespace zkdb::net::test {
+
+// `partitions` of a new database; nullptr: its zkdb.conf is there.
+inline zkdb_db* OpenDatabase(const std::string& directory, const char* partitions) {
+  zkdb_options* options = nullptr;
+  zkdb_db* db = nullptr;
+  zkdb_error error{};
+  if (zkdb_options_create(&options) != ZKDB_OK) return nullptr;
+  if (partitions != nullptr) zkdb_options_set(options, "Partitions", partitions, &error);
+  zkdb_options_set(options, "Durability", "none", &error);
+  zkdb_open(directory.c_str(), options, &db, &error);
+  zkdb_options_destroy(options);
+  return db;
+}
+
+struct DatabaseCloser {
+  void operator()(zkdb_db* db) const { zkdb_close(db, nullptr); }
+};
+
+class TestServer : public Server {
+ public:
+  explicit TestServer(const std::string& directory, const char* partitions = "1", size_t databases = 2)
+      : cursors_(1000, 1000) {
+    for (size_t i = 0; i < databases; ++i) {
+      databases_.emplace_back(OpenDatabase(directory + "/db" + std::to_string(i), partitions));
+    }
+  }
+
+  zkdb_db* Database(uint32_t number) override {
+    return number < databases_.size() ? databases_[number].get() : nullptr;
+  }
+  bool NeedsLogin() const override { return needs_login; }
+  bool Login(Slice user, Slice password) override { return user == Slice("default") && password == Slice("secret"); }
+  uint64_t NowUs() const override { return ++now_us_; }
+  void ClientChanged(const ClientInfo& info) override { clients_[info.id] = info; }
+  std::vector<ClientInfo> ListClients() override {
+    std::vector<ClientInfo> list;
+    for (const auto& [id, info] : clients_) list.push_back(info);
+    return list;
+  }
+  uint32_t KillClients(const ClientFilter& filter) override {
+    uint32_t count = 0;
+    for (const auto& [id, info] : clients_) {
+      if (Matches(filter, info)) ++count;
+    }
+    return count;
+  }
+  ScanCursors* scan_cursors() override { return &cursors_; }
+
+  bool needs_login = false;
+
+ private:
+  mutable uint64_t now_us_ = 1'700'000'000'000'000;
+  std::vector<std::unique_ptr<zkdb_db, DatabaseCloser>> databases_;
+  std::map<uint64_t, ClientInfo> clients_;
+  ScanCursors cursors_;
+};
+
+// A command as clients send it.
+inline std::string Encode(std::initializer_list<std::string_view> words) {
+  std::string bytes = "*" + std::to_string(words.size()) + "\r\n";
+  for (const std::string_view word : words) {
+    bytes += "$" + std::to_string(word.size()) + "\r\n";
+    bytes.append(word).append("\r\n");
+  }
+  return bytes;
+}
+
+class TestClient {
+ public:
+  explicit TestClient(Server* server, uint64_t id = 1, const SessionLimits& limits = {})
+      : session_(server, MakeInfo(id), limits) {}
+
+  // Sends bytes, reads all replies, and goes on while the session is paused.
+  std::string Send(std::string_view bytes) {
+    unread_.append(bytes);
+    std::string replies;
+    do {
+      // Memory of its own size: a read behind it is an error that AddressSanitizer sees.
+      const auto input = std::make_unique_for_overwrite<uint8_t[]>(unread_.size());
+      std::memcpy(input.get(), unread_.data(), unread_.size());
+      const ReceiveResult result = session_.Receive({input.get(), unread_.size()});
+      unread_.erase(0, result.consumed);
+      state_ = result.state;
+      most_output_ = std::max(most_output_, session_.output()->size());
+      replies += TakeOutput();
+    } while (state_ == SessionState::kPaused);
+    return replies;
+  }
+  std::string Call(std::initializer_list<std::string_view> words) { return Send(Encode(words)); }
+
+  Session* session() { return &session_; }
+  bool closing() const { return state_ == SessionState::kClosing; }
+  size_t unread() const { return unread_.size(); }
+  size_t most_output() const { return most_output_; }
+
+ private:
+  static ClientInfo MakeInfo(uint64_t id) {
+    ClientInfo info;
+    info.id = id;
+    info.address = "127.0.0.1:" + std::to_string(5000 + id);
+    info.local_address = "127.0.0.1:6379";
+    info.connected_us = 1'700'000'000'000'000;
+    info.active_us = info.connected_us;
+    return info;
+  }
+  std::string TakeOutput() {
+    OutputBuffer* out = session_.output();
+    std::string bytes(reinterpret_cast<const char*>(out->data()), out->size());
+    out->Consume(out->size());
+    return bytes;
+  }
+
+  Session session_;
+  std::string unread_;
+  SessionState state_ = SessionState::kOpen;
+  size_t most_output_ = 0;
+};
+
+}  // namespace zkdb::net::test
