@@ -168,7 +168,7 @@ TEST(opens_and_closes_leave_nothing_behind) {
   t.Figure("bytes", bytes);
 }
 
-// Writers may be 4 x MinCheckpointSize ahead of the checkpoint that runs, in pages and in log: it depends on the moment.
+// Writers may be 4 x MinCheckpointSize ahead of the checkpoint that runs, in pages and in log, as the moment is.
 constexpr uint64_t kAhead = 2 * 4 * (uint64_t{256} << 10);
 
 TEST(a_day_of_overwrites_in_miniature_leaves_nothing_behind) {

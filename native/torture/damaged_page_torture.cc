@@ -1,6 +1,6 @@
 // One page of a partition's files is damaged while a workload needs it: each page in turn, once with a wrong checksum
-// and once with a right one and a structure that cannot be. Every call works or gives ZKDB_CORRUPT with file and page, a
-// write that failed left nothing, other keys are read, and with the page put back the database is whole.
+// and once with a right one and a structure that cannot be. Every call works or gives ZKDB_CORRUPT with file and page,
+// a write that failed left nothing, other keys are read, and with the page put back the database is whole.
 #include <cstddef>
 
 #include "core/base/checksum.h"
