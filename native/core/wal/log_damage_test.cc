@@ -287,4 +287,29 @@ TEST(bytes_that_look_like_records_do_not_make_an_open_hang) {
   EXPECT(Env::Posix()->MonotonicMs() - before < 20000);
 }
 
+// A power cut tore file 2 and left file 3, whose header alone says that a checkpoint holds file 1.
+TEST(what_a_dropped_header_said_of_checkpoints_is_written_again_before_older_files_go) {
+  LogFixture f(kSmallFile);
+  ASSERT_OK(f.Open());
+  f.log->SetPartitions({{7, 0}});
+  while (f.log->file_count() < 2) ASSERT_OK(f.AppendAndSync(PayloadOf(f.counter + 1)));
+  const uint64_t held = f.counter - 1;
+  ASSERT_OK(f.Append(PayloadOf(f.counter + 1)));
+  ASSERT_OK(f.log->Flush(f.counter));
+  Image image = TakeImage(f);
+  f.log->SetPartitions({{7, held}});
+  ASSERT_OK(f.log->Recycle(held));
+  image[LogFileName(3)] = test::ReadAll(f.PathOf(LogFileName(3)));
+  std::string& torn = image[LogFileName(2)];
+  torn[torn.find_last_not_of('\0')] ^= 1;
+  PutImage(&f, image);
+  ASSERT_OK(f.Open());
+  ASSERT_EQ(f.summary.last_sequence, held + 1);
+  f.log->SetPartitions({{7, held}});
+  ASSERT_OK(f.log->Recycle(held));
+  ASSERT(!Env::Posix()->Exists(f.PathOf(LogFileName(1))));
+  EXPECT_OK(f.Open());
+  EXPECT_EQ(f.summary.last_sequence, held + 1);
+}
+
 }  // namespace zkdb

@@ -57,13 +57,19 @@ Status LogRecovery::Run() {
   ZKDB_RETURN_IF_ERROR(CheckNumbers());
   if (!files_.empty()) ZKDB_RETURN_IF_ERROR(CheckFirst());
   if (files_.empty()) return Status::Ok();
-  for (const FoundLogFile& file : files_) {
-    if (file.intact) MergePartitions(file.header.partitions, &summary_->partitions);
-  }
+  summary_->partitions = Claims();
   summary_->first_previous = files_.front().header.previous_sequence;
   summary_->last_sequence = summary_->first_previous;
   ZKDB_RETURN_IF_ERROR(CheckBeginning());
   return ReplayFiles();
+}
+
+std::vector<LogPartition> LogRecovery::Claims() const {
+  std::vector<LogPartition> claims;
+  for (const FoundLogFile& file : files_) {
+    if (file.intact) MergePartitions(file.header.partitions, &claims);
+  }
+  return claims;
 }
 
 // Files go only after a header says that checkpoints hold their records: the last one of those that went is held by the

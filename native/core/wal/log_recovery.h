@@ -54,6 +54,8 @@ class LogRecovery {
   std::vector<FoundLogFile>& files() { return files_; }
   const std::vector<uint64_t>& spares() const { return names_.spares; }
   uint64_t durable_claim() const { return durable_claim_; }
+  // What the headers of files() say of the partitions.
+  std::vector<LogPartition> Claims() const;
 
  private:
   Status FindFiles();

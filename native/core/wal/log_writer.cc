@@ -46,7 +46,8 @@ void LogWriter::Continue(LogRecovery* recovery, const LogSummary& summary) {
   files_.Adopt(recovery, summary.clean);
   appended_ = written_ = summary.last_sequence;
   durable_ = summary.clean ? summary.last_sequence : recovery->durable_claim();
-  partitions_ = summary.partitions;
+  // Not summary.partitions: what only a dropped file's header said must be written again before older files go.
+  partitions_ = recovery->Claims();
   CountBytes(summary.last_sequence, summary.bytes);
 }
 
