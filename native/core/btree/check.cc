@@ -260,17 +260,14 @@ void Checker::CheckRecords() {
 
 void Checker::CheckSpace() {
   for (uint32_t page : space_->free_map_pages()) {
-    if (space_->free_space().free().Get(page)) Report(page, "it is marked free but holds the free map");
     if (seen_.Get(page)) Report(page, "it holds the free map and is referenced by the tree");
     seen_.Set(page);
   }
+  if (space_check_ != SpaceCheck::kLeaks || damaged_) return;
   const Bitmap& free = space_->free_space().free();
   for (uint32_t page = 0; page < space_->page_count() && !stopped_; ++page) {
-    if (IsReserved(page)) {
-      if (free.Get(page)) Report(page, "it is marked free but is a meta or segment header page");
-    } else if (space_check_ == SpaceCheck::kLeaks && !damaged_ && !seen_.Get(page) && !free.Get(page)) {
-      Report(page, "it is leaked: nothing refers to it and it is not free");
-    }
+    if (IsReserved(page) || seen_.Get(page) || free.Get(page)) continue;
+    Report(page, "it is leaked: nothing refers to it and it is not free");
   }
 }
 

@@ -235,8 +235,8 @@ TEST(the_check_finds_a_free_map_that_gives_away_what_is_not_free) {
   const auto mark = [](StoredPage* p, uint32_t page) {
     p->bytes()[kFreeMapPayloadOffset + page / 8] |= static_cast<uint8_t>(1u << page % 8);
   };
-  EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t) { mark(p, 1); }), "marked free but is a meta"));
-  EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t) { mark(p, 16); }), "marked free but is a meta or segment header"));
+  EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t) { mark(p, 1); }), "marked free but is a meta page"));
+  EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t) { mark(p, 16); }), "marked free but is a segment header"));
   EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t map) { mark(p, map); }), "marked free but holds the free map"));
   EXPECT(AnyHas(in_map([&](StoredPage* p, uint32_t map) {
                   Store(p->bytes() + sizeof(PageHeader), PageRef{map, p->header()->stamp});
@@ -253,6 +253,24 @@ TEST(the_check_finds_a_free_map_that_gives_away_what_is_not_free) {
                branch.Save();
              }),
              "it holds the free map and is referenced by the tree"));
+}
+
+TEST(a_free_map_that_gives_away_a_meta_a_header_or_itself_refuses_the_first_change) {
+  TestPartition first;
+  Store(&first, 400);
+  ASSERT_OK(first.space()->LoadFreeMap());
+  for (const uint32_t given : {1u, 16u, first.space()->free_map_pages().front()}) {
+    TestPartition p;
+    Store(&p, 400);
+    ASSERT_OK(p.space()->LoadFreeMap());
+    StoredPage map(&p, p.space()->free_map_pages().front());
+    map.bytes()[kFreeMapPayloadOffset + given / 8] |= static_cast<uint8_t>(1u << given % 8);
+    map.Save();
+    ASSERT_OK(p.Reopen());
+    const Status status = p.space()->Begin({1, UINT64_MAX});
+    EXPECT_CODE(status, ZKDB_CORRUPT);
+    EXPECT(status.message().find("page " + std::to_string(given) + ": it is marked free") != std::string::npos);
+  }
 }
 
 TEST(the_check_finds_what_changed_in_a_page_after_its_first_read_with_a_right_checksum) {

@@ -117,6 +117,21 @@ Status PageSpace::VerifyPage(PageRef ref, const uint8_t** page) {
   return Status::Ok();
 }
 
+// A map that gives away what is not free would have it overwritten.
+Status PageSpace::CheckFreeMap(const Bitmap& free, const std::vector<uint32_t>& pages) const {
+  for (uint32_t number = 0; number < MetaPages(page_size()); ++number) {
+    if (free.Get(number)) return Damaged(number, "it is marked free but is a meta page");
+  }
+  for (uint64_t number = 0; number < free_space_.page_count(); number += segment_pages()) {
+    const auto header = static_cast<uint32_t>(number);
+    if (free.Get(header)) return Damaged(header, "it is marked free but is a segment header page");
+  }
+  for (const uint32_t number : pages) {
+    if (free.Get(number)) return Damaged(number, "it is marked free but holds the free map");
+  }
+  return Status::Ok();
+}
+
 Status PageSpace::LoadFreeMap() {
   if (free_map_loaded_) return Status::Ok();
   Bitmap free;
@@ -136,6 +151,7 @@ Status PageSpace::LoadFreeMap() {
     pages.push_back(ref.number);
     ref = Load<FreeMapHead>(page + sizeof(PageHeader)).next;
   }
+  ZKDB_RETURN_IF_ERROR(CheckFreeMap(free, pages));
   const uint64_t durable = free_space_.durable_sequence();
   free_space_.Load(free, page_count);
   free_space_.Durable(durable);

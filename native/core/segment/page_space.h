@@ -122,7 +122,8 @@ class PageSpace {
   size_t memory_bytes() const;
   // Pages that belong to the stored free map.
   const std::vector<uint32_t>& free_map_pages() const { return free_map_pages_; }
-  // Loads the stored free map if it is not loaded yet (the first transaction does so itself).
+  // Loads the stored free map if it is not loaded yet (the first transaction does so itself). ZKDB_CORRUPT names the
+  // page of the map that is damaged, or the page that it must not give away.
   Status LoadFreeMap();
 
  private:
@@ -135,6 +136,7 @@ class PageSpace {
     std::atomic<uint32_t>* states = nullptr;
   };
 
+  Status CheckFreeMap(const Bitmap& free, const std::vector<uint32_t>& pages) const;
   Status AddViews();
   Status VerifyPage(PageRef ref, const uint8_t** page);
   Status CheckBytes(PageRef ref, const uint8_t* bytes) const;
