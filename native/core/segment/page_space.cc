@@ -1,3 +1,4 @@
+// Transactions, allocation and checkpoints; page_space_read.cc reads and verifies what the files hold.
 #include "core/segment/page_space.h"
 
 #include <algorithm>
@@ -15,12 +16,6 @@ constexpr uint32_t kFrameBatch = 64;   // frames taken from the arena at once
 constexpr size_t kFramesKept = 256;    // free frames a partition keeps for itself
 constexpr uint32_t kTrimFraction = 8;  // a running partition is cut when an eighth of it is a free tail
 constexpr uint32_t kTrimLeast = 256;   // pages
-
-PageHeader HeaderOf(const uint8_t* page) {
-  PageHeader header;
-  std::memcpy(&header, page, sizeof header);
-  return header;
-}
 
 // Room for `more` entries, in steps that double.
 template <typename T>
@@ -80,83 +75,6 @@ Status PageSpace::AddViews() {
     }
     view.map = files_.MapOf(view_count_);
   }
-  return Status::Ok();
-}
-
-// ---- reading from the files
-
-Status PageSpace::Damaged(uint32_t number, const std::string& what) const {
-  return Status::Corrupt(files_.PathOf(number) + ": page " + std::to_string(number) + ": " + what +
-                         "; restore it from a backup or salvage the rest");
-}
-
-Status PageSpace::CheckBytes(PageRef ref, const uint8_t* bytes) const {
-  const PageHeader header = HeaderOf(bytes);
-  if (header.checksum != Crc32c(0, bytes + kChecksumSize, page_size() - kChecksumSize)) {
-    return Damaged(ref.number, "the checksum does not match");
-  }
-  if (header.number != ref.number)
-    return Damaged(ref.number, "it says that it is page " + std::to_string(header.number));
-  if (header.stamp != ref.stamp) {
-    return Damaged(ref.number, "its stamp is " + std::to_string(header.stamp) + ", not " + std::to_string(ref.stamp) +
-                                   " as its parent says: an old copy of the page");
-  }
-  const char* wrong = verify_(bytes, page_size(), verified_page_count_.load(std::memory_order_relaxed));
-  return wrong == nullptr ? Status::Ok() : Damaged(ref.number, wrong);
-}
-
-Status PageSpace::VerifyPage(PageRef ref, const uint8_t** page) {
-  const uint32_t bound = verified_page_count_.load(std::memory_order_relaxed);
-  if (ref.number < MetaPages(page_size()) || ref.number >= bound) return Damaged(ref.number, "there is no such page");
-  const View& view = views_[ref.number >> segment_shift_];
-  const uint8_t* bytes = view.map + (uint64_t{ref.number & segment_mask_} << page_shift_);
-  ZKDB_RETURN_IF_ERROR(CheckBytes(ref, bytes));
-  uint32_t expected = kUnverified;
-  StateOf(ref.number).compare_exchange_strong(expected, kClean, std::memory_order_acq_rel);
-  *page = bytes;
-  return Status::Ok();
-}
-
-// A map that gives away what is not free would have it overwritten.
-Status PageSpace::CheckFreeMap(const Bitmap& free, const std::vector<uint32_t>& pages) const {
-  for (uint32_t number = 0; number < MetaPages(page_size()); ++number) {
-    if (free.Get(number)) return Damaged(number, "it is marked free but is a meta page");
-  }
-  for (uint64_t number = 0; number < free_space_.page_count(); number += segment_pages()) {
-    const auto header = static_cast<uint32_t>(number);
-    if (free.Get(header)) return Damaged(header, "it is marked free but is a segment header page");
-  }
-  for (const uint32_t number : pages) {
-    if (free.Get(number)) return Damaged(number, "it is marked free but holds the free map");
-  }
-  return Status::Ok();
-}
-
-Status PageSpace::LoadFreeMap() {
-  if (free_map_loaded_) return Status::Ok();
-  Bitmap free;
-  const uint32_t page_count = free_space_.page_count();
-  free.Resize(page_count);
-  std::vector<uint32_t> pages;
-  uint32_t base = 0;
-  for (PageRef ref = stored_free_map_; ref.number != kNoPage; base += FreeMapBits(page_size())) {
-    const uint8_t* page = nullptr;
-    if (base >= page_count) return Damaged(ref.number, "the free map has more pages than the partition needs");
-    ZKDB_RETURN_IF_ERROR(VerifyPage(ref, &page));
-    if (HeaderOf(page).kind != PageKind::kFreeMap) return Damaged(ref.number, "is not a free map page");
-    const uint32_t bits = std::min(FreeMapBits(page_size()), page_count - base);
-    for (uint32_t i = 0; i < bits; ++i) {
-      if ((page[kFreeMapPayloadOffset + i / 8] >> (i % 8)) & 1) free.Set(base + i);
-    }
-    pages.push_back(ref.number);
-    ref = Load<FreeMapHead>(page + sizeof(PageHeader)).next;
-  }
-  ZKDB_RETURN_IF_ERROR(CheckFreeMap(free, pages));
-  const uint64_t durable = free_space_.durable_sequence();
-  free_space_.Load(free, page_count);
-  free_space_.Durable(durable);
-  free_map_pages_ = std::move(pages);
-  free_map_loaded_ = true;
   return Status::Ok();
 }
 
@@ -413,7 +331,7 @@ Status PageSpace::WriteCaptured(CheckpointPlan* plan) {
   images.reserve(plan->pages.size() + plan->free_map.size());
   for (uint32_t number : plan->pages) {
     uint8_t* frame = FrameOf(number);
-    ZKDB_ASSERT(HeaderOf(frame).number == number);
+    ZKDB_ASSERT(Load<PageHeader>(frame).number == number);
     Store32(frame, Crc32c(0, frame + kChecksumSize, page_size() - kChecksumSize));
     images.push_back({number, frame});
   }
