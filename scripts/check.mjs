@@ -5,6 +5,7 @@
 //   node scripts/check.mjs --install            the same, but the tests are run by 'npm ci && npm test', as CI does
 //   node scripts/check.mjs --only native,ts     these stages alone
 //   node scripts/check.mjs --skip tsan          all but these
+//   node scripts/check.mjs --seed 7             other random numbers; --seed random: others in every test (ADR 0028)
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { count } from './count-tests.mjs'
@@ -44,6 +45,13 @@ function chosen() {
   return process.argv.includes('--install') ? wanted.map((name) => (name === 'test' ? 'install' : name)) : wanted
 }
 
+/** The environment of every stage: with the same seed the same commit does the same, apart from threads and time. */
+function environment() {
+  const seed = option('seed')?.[0] ?? process.env.ZKDB_SEED ?? '1'
+  const { ZKDB_SEED: _, ...others } = process.env
+  return seed === 'random' ? others : { ...others, ZKDB_SEED: seed }
+}
+
 /** Ends a stage with everything that it started. */
 function end(child) {
   try {
@@ -55,7 +63,8 @@ function end(child) {
 
 /** Runs a shell command, shows its output, gives each line to `onLine`; resolves to its exit code, or to a text. */
 function execute({ command, minutes }, onLine) {
-  const child = spawn('bash', ['-c', command], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const stdio = ['ignore', 'pipe', 'pipe']
+  const child = spawn('bash', ['-c', command], { cwd: root, env: environment(), detached: true, stdio })
   const stop = () => {
     end(child)
     process.exit(130)

@@ -3,7 +3,7 @@
 //   node scripts/fuzz.mjs                       60 seconds each
 //   node scripts/fuzz.mjs --minutes 30          longer; --seconds N also works
 //   node scripts/fuzz.mjs --only page,log       these alone
-//   node scripts/fuzz.mjs --seed 7              the random numbers of an earlier run
+//   node scripts/fuzz.mjs --seed 7              the random numbers of an earlier run; ZKDB_SEED says it too
 //   node scripts/fuzz.mjs --merge               afterwards puts what reached new code into test/fuzz
 // Inputs that reach new code are kept in out/fuzz/corpus, findings in out/fuzz/findings.
 import { spawn, spawnSync } from 'node:child_process'
@@ -134,7 +134,7 @@ async function main() {
   }
   build(names)
   const seconds = Number(option('seconds') ?? Number(option('minutes') ?? 1) * 60)
-  const seed = Number(option('seed') ?? 1 + Math.floor(Math.random() * 2 ** 31))
+  const seed = Number(option('seed') ?? process.env.ZKDB_SEED ?? 1 + Math.floor(Math.random() * 2 ** 31))
   console.log(`# seed ${seed}, ${seconds} s each`)
   const base = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
   const temporary = mkdtempSync(join(base, 'zkdb-fuzz-'))
