@@ -88,7 +88,8 @@ TEST(files_stay_bounded_while_snapshots_are_short) {
   t.Figure("bytes_written", rounds * 3 * 50 * 120);
   t.Figure("bytes_after_a_fifth", settled);
   t.Figure("bytes_at_the_end", end);
-  EXPECT(end <= settled + settled / 2);
+  // A short run copies some 300 MiB of pages. How far the writer gets before a checkpoint is the scheduler's choice.
+  EXPECT(end <= 12u << 20);
   EXPECT_EQ(db.Check(), "");
 }
 
