@@ -40,9 +40,13 @@ void OutputBuffer::Consume(size_t n) {
   begin_ += n;
   if (begin_ != end_) return;
   begin_ = end_ = 0;
-  if (capacity_ <= kKept) return;
+  if (capacity_ > kKept) ReleaseMemory();
+}
+
+void OutputBuffer::ReleaseMemory() {
+  if (begin_ != end_) return;
   bytes_.reset();
-  capacity_ = 0;
+  capacity_ = begin_ = end_ = 0;
 }
 
 // ---- the writer

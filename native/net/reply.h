@@ -47,6 +47,8 @@ class OutputBuffer {
   }
   // Drops the first `n` bytes: they were sent. Gives back memory beyond `kKept` when the buffer is empty.
   void Consume(size_t n);
+  // Gives all memory back when the buffer is empty.
+  void ReleaseMemory();
 
  private:
   static constexpr size_t kKept = size_t{16} << 10;

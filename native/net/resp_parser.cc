@@ -45,13 +45,21 @@ Parsed RespParser::Next(Slice in) {
   return Step(in);
 }
 
+void RespParser::ReleaseArguments() {
+  std::vector<std::pair<size_t, size_t>>().swap(places_);
+  std::vector<Slice>().swap(arguments_);
+}
+
+void RespParser::ReleaseMemory() {
+  if (state_ != State::kStart && state_ != State::kDone) return;
+  ReleaseArguments();
+  std::string().swap(decoded_);
+}
+
 void RespParser::Begin(Slice in) {
   at_ = searched_ = 0;
   needed_ = 1;
-  if (places_.capacity() > kKeptArguments) {
-    std::vector<std::pair<size_t, size_t>>().swap(places_);
-    std::vector<Slice>().swap(arguments_);
-  }
+  if (places_.capacity() > kKeptArguments) ReleaseArguments();
   places_.clear();
   arguments_.clear();
   state_ = State::kStart;

@@ -53,11 +53,14 @@ class RespParser {
   const std::string& error() const { return error_; }
   // Forgets a command that was read in part: the next call begins with a command.
   void Reset() { state_ = State::kStart; }
+  // Gives back the memory that is kept for the next command. Ends the validity of arguments().
+  void ReleaseMemory();
 
  private:
   enum class State { kStart, kInline, kCount, kBulkLength, kBulk, kDone, kFailed };
 
   void Begin(Slice in);
+  void ReleaseArguments();
   Parsed Step(Slice in);
   Parsed ReadCount(Slice in);
   Parsed ReadBulkLength(Slice in);

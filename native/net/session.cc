@@ -11,10 +11,11 @@ namespace zkdb::net {
 
 namespace {
 
-constexpr size_t kMaxGets = 256;                  // looked up together
-constexpr size_t kMaxGetBytes = size_t{1} << 20;  // of their keys
-constexpr size_t kMaxSets = 1024;                 // written together
-constexpr size_t kMaxSetBytes = size_t{4} << 20;  // of their batch
+constexpr size_t kMaxGets = 256;                      // looked up together
+constexpr size_t kMaxGetBytes = size_t{1} << 20;      // of their keys
+constexpr size_t kMaxSets = 1024;                     // written together
+constexpr size_t kMaxSetBytes = size_t{4} << 20;      // of their batch
+constexpr size_t kMaxSharedBytes = size_t{64} << 10;  // of a batch that waits for those of other sessions
 constexpr size_t kBulkRoom = 16;         // bytes of a bulk string around its value: $, ten digits, two line ends
 constexpr size_t kExpectedLimit = 4096;  // bytes of a value that room is made for before its size is known
 constexpr size_t kKeptKeys = size_t{8} << 10;
@@ -43,6 +44,7 @@ Session::Session(Server* server, ClientInfo info, const SessionLimits& limits)
 }
 
 ReceiveResult Session::Receive(Slice input) {
+  ZKDB_ASSERT(!pending_);
   try {
     const ReceiveResult result = Run(input);
     if (std::exchange(info_changed_, false)) server_->ClientChanged(info_);
@@ -72,10 +74,13 @@ ReceiveResult Session::Run(Slice input) {
     }
     const size_t end = at + parser_.consumed();
     const Arguments args = parser_.arguments();
+    ++commands_;
     room = Gather(args, at, end) || (Flush(&at) && (args.empty() || Dispatch(args)));
     if (room) at = end;
   }
   if (closing_) return {input.size, SessionState::kClosing};
+  pending_ = share_writes_ && room && gathered_ == Gathered::kSets && sets_.bytes().size <= kMaxSharedBytes;
+  if (pending_) return {at, SessionState::kOpen, true};
   room = Flush(&at) && room;
   if (!room) parser_.Reset();
   return {at, room ? SessionState::kOpen : SessionState::kPaused};
@@ -128,9 +133,23 @@ void Session::FlushSets() {
   zkdb_error error{};
   zkdb_write_result result{};
   // Commands of their own: where one batch cannot be atomic (isolated partitions), it need not be.
-  const zkdb_code code = store_.Write(sets_, ZKDB_WRITE_NON_ATOMIC, &result, &error);
+  AnswerSets(store_.Write(sets_, ZKDB_WRITE_NON_ATOMIC, &result, &error), error);
+}
+
+void Session::AnswerSets(zkdb_code code, const zkdb_error& error) {
   for (size_t i = 0; i < sets_.count(); ++i) code == ZKDB_OK ? reply_.Ok() : Fail(error);
   sets_.Clear();
+}
+
+void Session::FinishWrites(zkdb_code code, const zkdb_error& error) {
+  ZKDB_ASSERT(pending_);
+  pending_ = false;
+  gathered_ = Gathered::kNothing;
+  try {
+    AnswerSets(code, error);
+  } catch (const std::bad_alloc&) {
+    closing_ = true;  // the client must not take what is missing for the answers of later commands
+  }
 }
 
 size_t Session::AnswerGets() {
@@ -311,6 +330,18 @@ bool Session::ReplyValue(Slice key) {
     }
     return code == ZKDB_OK || code == ZKDB_NOT_FOUND;
   }
+}
+
+void Session::ReleaseMemory() {
+  if (pending_) return;
+  std::string().swap(keys_);
+  std::vector<uint32_t>().swap(offsets_);
+  std::vector<size_t>().swap(ends_);
+  std::vector<uint32_t>().swap(sizes_);
+  sets_.Release();
+  batch_.Release();
+  output_.ReleaseMemory();
+  parser_.ReleaseMemory();
 }
 
 // ---- what the connection is

@@ -13,7 +13,8 @@
 //     One that does not fit alone is an error reply. Either way the command has changed nothing.
 //  4. After a protocol error, QUIT, or its own kill the session is closing: it takes no byte more.
 //  5. Memory: the input is the caller's; the queue of MULTI, watched values and values read whole are limited. An
-//     idle session keeps at most some 64 KiB.
+//     idle session keeps at most some 64 KiB, and a few hundred bytes after ReleaseMemory.
+//  6. While writes are pending (ShareWrites), the session takes no byte more and answers nothing: FinishWrites first.
 #pragma once
 
 #include <string>
@@ -48,6 +49,7 @@ enum class SessionState {
 struct ReceiveResult {
   size_t consumed;  // bytes of the input that are done with
   SessionState state;
+  bool pending = false;  // the SETs at the end of the input wait to be written: write_group.h
 };
 
 class Session {
@@ -58,6 +60,21 @@ class Session {
   // Carries out the commands that `input` holds whole. `input` begins with the bytes that the last call did not
   // consume; it may lie elsewhere than then, and may be empty.
   ReceiveResult Receive(Slice input);
+
+  // From now on, Receive may leave the plain SETs at the end of its input to the caller, who writes them together with
+  // those of other sessions (write_group.h).
+  void ShareWrites() { share_writes_ = true; }
+  // After a ReceiveResult with `pending`: what is to be written and where, and what came of it. Nothing of it may be
+  // visible before. Out of memory, the session is closing().
+  const BatchBuilder& pending_writes() const { return sets_; }
+  zkdb_db* pending_database() const { return store_.db; }
+  void FinishWrites(zkdb_code code, const zkdb_error& error);
+
+  // Gives back what an idle session keeps for the next commands.
+  void ReleaseMemory();
+  // Commands taken so far.
+  uint64_t commands() const { return commands_; }
+  bool closing() const { return closing_; }
 
   // Replies to be sent; the caller takes from its front with Consume.
   OutputBuffer* output() { return &output_; }
@@ -130,6 +147,7 @@ class Session {
   // False when the reply has to wait for room.
   bool AnswerAlone(size_t i);
   void FlushSets();
+  void AnswerSets(zkdb_code code, const zkdb_error& error);
   // Carries out one command. False when its reply has to wait for room.
   bool Dispatch(Arguments args);
   bool Admit(const Command* command, Arguments args);
@@ -152,6 +170,9 @@ class Session {
   bool logged_in_;
   bool closing_ = false;
   bool info_changed_ = true;
+  bool share_writes_ = false;
+  bool pending_ = false;
+  uint64_t commands_ = 0;
 
   Gathered gathered_ = Gathered::kNothing;
   std::string keys_;               // of gathered GETs

@@ -38,6 +38,11 @@ class BatchBuilder {
     bytes_.clear();
     count_ = 0;
   }
+  // Empties it and gives all memory back.
+  void Release() {
+    std::string().swap(bytes_);
+    count_ = 0;
+  }
   Slice bytes() const { return bytes_; }
   size_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
