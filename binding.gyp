@@ -12,7 +12,7 @@
     {
       'target_name': 'zkdb',
       'sources': [
-        '<!@(node -p "const s = require(\'./native/sources.json\'); [...s.core, ...s.addon].join(\' \')")',
+        '<!@(node -p "const s = require(\'./native/sources.json\'); [...s.core, ...s.server, ...s.addon].join(\' \')")',
       ],
       'include_dirs': ['native'],
       'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_CPP_EXCEPTIONS_ALL', 'NODE_ADDON_API_DISABLE_DEPRECATED'],

@@ -15,15 +15,17 @@ export function listOf(path) {
   if (path.startsWith('native/torture/')) return 'torture'
   // Tests, their runner, and what only tests use (test_main.cc, test_util.cc, fault_env.cc).
   if (name.endsWith('_test.cc') || name.startsWith('test_') || name.startsWith('fault_')) return 'tests'
+  // It needs libuv, which Node has: it is in the addon alone.
+  if (path.startsWith('native/net/loop/')) return 'server'
   if (path.startsWith('native/addon/')) return 'addon'
   // The rest of native/tool is what zkdb_inspect of zkdb.h calls.
   if (path === 'native/tool/main.cc') return 'tool'
   return 'core'
 }
 
-/** The sources on disk, sorted, as { core, addon, tool, tests, torture, fuzzers }. */
+/** The sources on disk, sorted, as { core, server, addon, tool, tests, torture, fuzzers }. */
 export function sourcesOnDisk() {
-  const lists = { core: [], addon: [], tool: [], tests: [], torture: [], fuzzers: [] }
+  const lists = { core: [], server: [], addon: [], tool: [], tests: [], torture: [], fuzzers: [] }
   for (const entry of readdirSync(new URL('native', root), { recursive: true })) {
     const path = `native/${entry.replaceAll('\\', '/')}`
     const list = listOf(path)

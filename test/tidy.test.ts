@@ -125,12 +125,16 @@ const ranks: Record<string, number> = {
   torture: 11
 }
 /** The folders that see the C interface alone, and the ones that each may include. */
-const outside: Record<string, string[]> = { addon: ['include'], net: ['include', 'core/base'] }
+const outside: Record<string, string[]> = {
+  addon: ['include', 'net/loop'],
+  net: ['include', 'core/base'],
+  'net/loop': ['include', 'core/base', 'net']
+}
 
 /** The folder of `path`, a path relative to native/. */
 function nativeFolder(path: string): string {
   const parts = path.split('/')
-  return parts[0] === 'core' ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
+  return parts[0] === 'core' || path.startsWith('net/loop/') ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
 }
 
 /** Whether a source in folder `from` may include a header in folder `to`. */

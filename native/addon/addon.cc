@@ -72,6 +72,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportScanFunctions(env, exports, environment);
   ExportOperationFunctions(env, exports, environment);
   ExportToolFunctions(env, exports, environment);
+  ExportServerFunctions(env, exports, environment);
   return exports;
 }
 

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "addon/environment.h"
 
@@ -44,6 +46,26 @@ class Arguments {
     if (napi_get_value_string_utf8(env_, values_[i], out->data(), size + 1, &size) != napi_ok) return false;
     out->resize(size);
     return out->find('\0') == std::string::npos;
+  }
+
+  // An array of at most 1,000 strings without a NUL.
+  bool Strings(size_t i, std::vector<std::string>* out) const {
+    uint32_t length = 0;
+    if (napi_get_array_length(env_, values_[i], &length) != napi_ok || length > 1000) return false;
+    for (uint32_t at = 0; at < length; ++at) {
+      napi_value element = nullptr;
+      size_t size = 0;
+      if (napi_get_element(env_, values_[i], at, &element) != napi_ok ||
+          napi_get_value_string_utf8(env_, element, nullptr, 0, &size) != napi_ok) {
+        return false;
+      }
+      std::string text(size + 1, '\0');
+      napi_get_value_string_utf8(env_, element, text.data(), size + 1, &size);
+      text.resize(size);
+      if (text.find('\0') != std::string::npos) return false;
+      out->push_back(std::move(text));
+    }
+    return true;
   }
 
   napi_value Number(int64_t value) const {
@@ -108,5 +130,6 @@ void ExportWriteFunctions(napi_env env, napi_value exports, Environment* environ
 void ExportScanFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportOperationFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportToolFunctions(napi_env env, napi_value exports, Environment* environment);
+void ExportServerFunctions(napi_env env, napi_value exports, Environment* environment);
 
 }  // namespace zkdb::addon

@@ -22,22 +22,8 @@ struct OpenRequest {
 };
 
 bool ReadOpenRequest(const Arguments& args, OpenRequest* request) {
-  uint32_t length = 0;
-  if (!args.String(0, &request->path)) return false;
-  if (napi_get_array_length(args.env(), args[1], &length) != napi_ok || length % 2 != 0 || length > 1000) return false;
-  for (uint32_t i = 0; i < length; ++i) {
-    napi_value element;
-    size_t size = 0;
-    if (napi_get_element(args.env(), args[1], i, &element) != napi_ok ||
-        napi_get_value_string_utf8(args.env(), element, nullptr, 0, &size) != napi_ok) {
-      return false;
-    }
-    std::string text(size + 1, '\0');
-    napi_get_value_string_utf8(args.env(), element, text.data(), size + 1, &size);
-    text.resize(size);
-    request->options.push_back(std::move(text));
-  }
-  return true;
+  if (!args.String(0, &request->path) || !args.Strings(1, &request->options)) return false;
+  return request->options.size() % 2 == 0;
 }
 
 zkdb_code Open(const OpenRequest& request, zkdb_db** out, zkdb_error* error) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "addon/job.h"
+#include "net/loop/loop_server.h"
 
 namespace zkdb::addon {
 
@@ -62,8 +63,20 @@ Job* Environment::FindJob(uint32_t number) {
   return found == jobs_.end() ? nullptr : found->second;
 }
 
+uint32_t Environment::AddServer(std::shared_ptr<net::LoopServer> server) {
+  const uint32_t number = next_server_++;
+  servers_[number] = std::move(server);
+  return number;
+}
+
+std::shared_ptr<net::LoopServer> Environment::FindServer(uint32_t number) const {
+  const auto found = servers_.find(number);
+  return found == servers_.end() ? nullptr : found->second;
+}
+
 void Environment::Teardown() {
   for (auto& [number, job] : jobs_) job->Abort();
+  servers_.clear();
   handles_.ReleaseAll();
 }
 

@@ -20,6 +20,10 @@
 #include "addon/handle_table.h"
 #include "include/zkdb.h"
 
+namespace zkdb::net {
+class LoopServer;
+}
+
 namespace zkdb::addon {
 
 // Places in the state array, through which a call answers more than its one result. Mirrored in ts/binding.ts.
@@ -66,7 +70,12 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void RemoveJob(uint32_t number) { jobs_.erase(number); }
   Job* FindJob(uint32_t number);
 
-  // Releases every handle. Runs when the environment ends.
+  // Servers that run, by number.
+  uint32_t AddServer(std::shared_ptr<net::LoopServer> server);
+  std::shared_ptr<net::LoopServer> FindServer(uint32_t number) const;
+  void RemoveServer(uint32_t number) { servers_.erase(number); }
+
+  // Stops every server and releases every handle. Runs when the environment ends.
   void Teardown();
 
   // Called once a database's job is finished: starts a close that waited for it.
@@ -85,6 +94,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   zkdb_error error_ = {};
   uint32_t next_job_ = 1;
   std::map<uint32_t, Job*> jobs_;
+  uint32_t next_server_ = 1;
+  std::map<uint32_t, std::shared_ptr<net::LoopServer>> servers_;
 };
 
 // Creates the environment's state, hooks its end and returns it. The state lives as long as the environment.

@@ -87,6 +87,11 @@ zkdb_code zkdb_router_describe(const zkdb_router* router, uint32_t index, zkdb_p
   });
 }
 
+const char* zkdb_router_server_key(const zkdb_router* router, const char* name) {
+  const auto found = router->config.server_keys.find(name);
+  return found == router->config.server_keys.end() ? nullptr : found->second.c_str();
+}
+
 void zkdb_router_close(zkdb_router* router) { delete router; }
 
 // ---- operations

@@ -316,6 +316,9 @@ ZKDB_EXPORT uint32_t zkdb_router_partition_count(const zkdb_router *router);
 ZKDB_EXPORT uint32_t zkdb_router_partition_of(const zkdb_router *router, const void *key, size_t key_size);
 ZKDB_EXPORT zkdb_code zkdb_router_describe(const zkdb_router *router, uint32_t index, zkdb_partition_info *out,
                                            zkdb_error *err);
+/* A key of [server] in the file (AddressPath, MaxConnections, ...), as it is given there; NULL when it is not. Valid
+ * until zkdb_router_close. */
+ZKDB_EXPORT const char *zkdb_router_server_key(const zkdb_router *router, const char *name);
 ZKDB_EXPORT void zkdb_router_close(zkdb_router *router);
 
 /* ---- operations ------------------------------------------------------------------------------------------------ */

@@ -187,9 +187,13 @@ const std::vector<ConfigKey<PartitionConfig>>& PartitionKeys() {
 }
 
 const std::vector<std::string>& ServerKeys() {
-  static const std::vector<std::string> keys = {"ListenQueueLength", "MaxIdleTime", "MaxConnections", "ProcessLife",
-                                                "MaxPacketSize",     "TcpDelay",    "AuthKey",        "AddressPath",
-                                                "AccessFile",        "LogFile",     "PidFile",        "Verbose"};
+  static const std::vector<std::string> keys = {"ListenQueueLength", "MaxIdleTime",
+                                                "MaxConnections",    "ProcessLife",
+                                                "MaxPacketSize",     "TcpDelay",
+                                                "AuthKey",           "AddressPath",
+                                                "AccessFile",        "LogFile",
+                                                "PidFile",           "Verbose",
+                                                "Threads",           "MaxConnectionsPerAddress"};
   return keys;
 }
 

@@ -1,0 +1,256 @@
+#include "net/loop/loop_server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "net/loop/event_loop.h"
+#include "net/loop/listener.h"
+
+namespace zkdb::net {
+
+namespace {
+
+constexpr uint32_t kMaxThreads = 64;
+constexpr size_t kMinFrame = 4096;
+constexpr size_t kMaxOutput = size_t{64} << 20;
+
+uint64_t WallClockUs() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
+// Takes as long whatever the bytes are.
+bool SameBytes(Slice a, Slice b) {
+  uint8_t difference = a.size == b.size ? 0 : 1;
+  for (size_t i = 0; i < a.size; ++i)
+    difference |= static_cast<uint8_t>(a.data[i] ^ b.data[b.size == 0 ? 0 : i % b.size]);
+  return difference == 0;
+}
+
+SessionLimits LimitsOf(const ServerOptions& options) {
+  SessionLimits limits;
+  limits.parser.frame_bytes = options.frame_bytes;
+  // What can be written can be read again.
+  limits.max_output = std::min<size_t>(ZKDB_MAX_VALUE_SIZE, std::max(kMaxOutput, options.frame_bytes + kOutputSlack));
+  return limits;
+}
+
+Status CheckOptions(const ServerOptions& options) {
+  const auto outside = [](const char* what, uint64_t value) {
+    return Status(ZKDB_INVALID, std::string(what) + " is " + std::to_string(value) + ", which is out of its range");
+  };
+  if (options.threads < 1 || options.threads > kMaxThreads) return outside("the number of threads", options.threads);
+  if (options.max_connections < 1) return outside("the limit of connections", options.max_connections);
+  if (options.max_per_address < 1) return outside("the limit of connections per address", options.max_per_address);
+  if (options.backlog < 1 || options.backlog > INT32_MAX) return outside("the listen queue", options.backlog);
+  if (options.frame_bytes < kMinFrame || options.frame_bytes > ZKDB_MAX_VALUE_SIZE) {
+    return outside("the limit of a packet in bytes", options.frame_bytes);
+  }
+  if (options.listen.empty()) return {ZKDB_INVALID, "the server has no address to listen at"};
+  return Status::Ok();
+}
+
+// What the threads wait for together.
+class Latch {
+ public:
+  explicit Latch(size_t count) : count_(count) {}
+  void Arrive() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (--count_ == 0) done_.notify_all();
+  }
+  void Wait() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    done_.wait(lock, [this] { return count_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable done_;
+  size_t count_;
+};
+
+}  // namespace
+
+class LoopServer::State : public Server {
+ public:
+  State(const ServerOptions& options, std::vector<zkdb_db*> databases)
+      : options_(options), databases_(std::move(databases)), shared_(options, &registry_), cursors_(WallClockUs()) {
+    shared_.limits = LimitsOf(options);
+  }
+  // Only Stop can say what became of closing.
+  ~State() override { static_cast<void>(CloseDatabases()); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  Status Start();
+  Status Stop(uint64_t deadline_ms);
+  const std::vector<ListenAddress>& addresses() const { return addresses_; }
+  ServerStats stats() const;
+  bool Failed(std::string* message) const;
+
+  // ---- Server
+
+  zkdb_db* Database(uint32_t number) override { return number < databases_.size() ? databases_[number] : nullptr; }
+  bool NeedsLogin() const override { return !options_.password.empty(); }
+  bool Login(Slice user, Slice password) override {
+    return user == Slice("default") && SameBytes(password, options_.password);
+  }
+  uint64_t NowUs() const override { return WallClockUs(); }
+  void ClientChanged(const ClientInfo& info) override { registry_.Change(info); }
+  std::vector<ClientInfo> ListClients() override { return registry_.List(); }
+  uint32_t KillClients(const ClientFilter& filter) override {
+    const std::vector<uint64_t> ids = registry_.Find(filter);
+    for (const uint64_t id : ids) {
+      for (const auto& loop : loops_) loop->Kill(id);
+    }
+    return static_cast<uint32_t>(ids.size());
+  }
+  ScanCursors* scan_cursors() override { return &cursors_; }
+
+ private:
+  Status Open();
+  Status CloseDatabases();
+
+  const ServerOptions options_;
+  mutable std::mutex databases_mutex_;  // between Stop and Failed
+  std::vector<zkdb_db*> databases_;
+  ClientRegistry registry_;
+  ServerShared shared_;
+  ScanCursors cursors_;
+  std::vector<std::unique_ptr<EventLoop>> loops_;
+  std::vector<Listener*> listeners_;  // each deletes itself
+  std::vector<ListenAddress> addresses_;
+  bool running_ = false;
+  mutable std::mutex listeners_mutex_;
+  uint64_t accepted_before_ = 0;  // by listeners that are closed
+  uint64_t rejected_before_ = 0;
+};
+
+Status LoopServer::State::Open() {
+  for (uint32_t i = 0; i < options_.threads; ++i) {
+    loops_.push_back(std::make_unique<EventLoop>(this, &shared_));
+    if (!loops_.back()->Init()) return {ZKDB_IO, "the system has no room for an event loop"};
+  }
+  std::vector<EventLoop*> loops;
+  for (const auto& loop : loops_) loops.push_back(loop.get());
+  std::vector<std::unique_ptr<Listener>> opened;
+  for (const ListenAddress& address : options_.listen) {
+    opened.push_back(std::make_unique<Listener>(loops, &shared_, options_.tcp_delay));
+    ZKDB_RETURN_IF_ERROR(opened.back()->Open(address, options_.backlog));
+  }
+  for (auto& listener : opened) {
+    if (!listener->Start()) return {ZKDB_IO, "the system has no room for a listening socket"};
+    addresses_.push_back(listener->bound());
+    listeners_.push_back(listener.release());
+  }
+  return Status::Ok();
+}
+
+Status LoopServer::State::Start() {
+  const Status status = Open();
+  if (!status.ok()) {
+    for (Listener* listener : std::exchange(listeners_, {})) listener->Close();
+    loops_.clear();
+    return status;
+  }
+  for (size_t i = 0; i < loops_.size(); ++i) loops_[i]->Run("zkdb-net-" + std::to_string(i));
+  running_ = true;
+  return Status::Ok();
+}
+
+Status LoopServer::State::Stop(uint64_t deadline_ms) {
+  if (!std::exchange(running_, false)) return Status::Ok();
+  Latch closed(1);
+  loops_[0]->Post([this, &closed] {
+    const std::lock_guard<std::mutex> lock(listeners_mutex_);
+    for (Listener* listener : std::exchange(listeners_, {})) {
+      accepted_before_ += listener->accepted();
+      rejected_before_ += listener->rejected();
+      listener->Close();
+    }
+    closed.Arrive();
+  });
+  closed.Wait();
+  Latch drained(loops_.size());
+  for (const auto& loop : loops_) {
+    loop->Post([&loop, &drained, deadline_ms] { loop->Stop(deadline_ms, [&drained] { drained.Arrive(); }); });
+  }
+  drained.Wait();
+  for (const auto& loop : loops_) loop->Post([&loop] { loop->Quit(); });
+  for (const auto& loop : loops_) loop->Join();
+  return CloseDatabases();
+}
+
+Status LoopServer::State::CloseDatabases() {
+  Status first = Status::Ok();
+  const std::lock_guard<std::mutex> lock(databases_mutex_);
+  for (zkdb_db* db : std::exchange(databases_, {})) {
+    zkdb_error error{};
+    if (zkdb_close(db, &error) != ZKDB_OK && first.ok()) first = Status(error.code, error.message);
+  }
+  return first;
+}
+
+ServerStats LoopServer::State::stats() const {
+  ServerStats stats;
+  {
+    const std::lock_guard<std::mutex> lock(listeners_mutex_);
+    stats.connections = accepted_before_;
+    stats.rejected = rejected_before_;
+    for (const Listener* listener : listeners_) {
+      stats.connections += listener->accepted();
+      stats.rejected += listener->rejected();
+    }
+  }
+  stats.current = shared_.admission.connections();
+  stats.waiting_bytes = shared_.waiting_bytes.load(std::memory_order_relaxed);
+  for (const auto& loop : loops_) {
+    const Counters& counters = std::as_const(*loop).counters();
+    stats.commands += counters.commands.value();
+    stats.bytes_in += counters.bytes_in.value();
+    stats.bytes_out += counters.bytes_out.value();
+    stats.pauses += counters.pauses.value();
+    stats.dropped_slow += counters.dropped_slow.value();
+    stats.dropped_idle += counters.dropped_idle.value();
+    stats.dropped_login += counters.dropped_login.value();
+    stats.shared_writes += counters.shared_writes.value();
+  }
+  return stats;
+}
+
+bool LoopServer::State::Failed(std::string* message) const {
+  const std::lock_guard<std::mutex> lock(databases_mutex_);
+  for (zkdb_db* db : databases_) {
+    zkdb_db_stats stats{};
+    if (zkdb_stats(db, &stats, nullptr) != ZKDB_OK || stats.failed == 0) continue;
+    *message = zkdb_name(db);
+    return true;
+  }
+  return false;
+}
+
+// ---- the outside
+
+LoopServer::LoopServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+LoopServer::~LoopServer() { static_cast<void>(state_->Stop(0)); }
+
+Status LoopServer::Start(const ServerOptions& options, std::vector<zkdb_db*> databases,
+                         std::unique_ptr<LoopServer>* out) {
+  auto state = std::make_unique<State>(options, std::move(databases));
+  ZKDB_RETURN_IF_ERROR(CheckOptions(options));
+  ZKDB_RETURN_IF_ERROR(state->Start());
+  out->reset(new LoopServer(std::move(state)));
+  return Status::Ok();
+}
+
+Status LoopServer::Stop(uint64_t deadline_ms) { return state_->Stop(deadline_ms); }
+const std::vector<ListenAddress>& LoopServer::addresses() const { return state_->addresses(); }
+ServerStats LoopServer::stats() const { return state_->stats(); }
+bool LoopServer::Failed(std::string* message) const { return state_->Failed(message); }
+
+}  // namespace zkdb::net

@@ -1,0 +1,32 @@
+// The system calls of sockets: listening, accepting, and their addresses as text.
+//
+// Thread-safety: functions without state.
+#pragma once
+
+#include <string>
+
+#include "core/base/status.h"
+#include "net/loop/options.h"
+
+namespace zkdb::net {
+
+// A non-blocking listening socket in *fd, and in *bound the address that it has got. A Unix socket is made with mode
+// 0600; one that a dead server left behind is replaced. ZKDB_IO, naming the address.
+Status Listen(const ListenAddress& address, uint32_t backlog, int* fd, ListenAddress* bound);
+
+// "127.0.0.1:4711", "[::1]:4711", or the path.
+std::string FormatAddress(const ListenAddress& address);
+
+struct Accepted {
+  int fd = -1;
+  std::string host;     // the peer's numeric address; empty for a Unix socket
+  std::string address;  // the peer's with its port; a Unix socket's path
+  std::string local_address;
+};
+// The next connection that waits, non-blocking and set up. False, with errno, when there is none or it cannot be taken.
+bool Accept(int listener, const ListenAddress& bound, bool tcp_delay, Accepted* out);
+
+// What has arrived and was not read, in bytes.
+size_t Unread(int fd);
+
+}  // namespace zkdb::net
