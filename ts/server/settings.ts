@@ -1,0 +1,170 @@
+/**
+ * The settings of a server: its options, the keys of `[server]` in a configuration file, and their form for the addon.
+ */
+import { statSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { typeName } from '../bytes.js'
+import { errorFrom, type NativeFailure, ZkdbError } from '../errors.js'
+import { native } from './native.js'
+
+/**
+ * Options of {@link serve}. Each goes before the key of `[server]` that is named with it.
+ *
+ * @example
+ * await serve('app.conf', { listen: ['127.0.0.1:6379', '/run/app/zkdb.sock'], maxConnections: 500 })
+ */
+export interface ServeOptions {
+  /** `host:port`, `:port` (loopback) or the path of a Unix socket. Default `AddressPath`, else `127.0.0.1:6379`. */
+  listen?: string | readonly string[] | undefined
+  /** Threads that serve connections, 1..64. Default 2, or 1 where there is one processor. */
+  threads?: number | undefined
+  /** Connections that may wait to be taken: `ListenQueueLength`. Default 511. */
+  listenQueueLength?: number | undefined
+  /** Connections at a time: `MaxConnections`. Default 10,000. */
+  maxConnections?: number | undefined
+  /** Of these, from one address: `MaxConnectionsPerAddress`. Default 1,024. */
+  maxConnectionsPerAddress?: number | undefined
+  /** Milliseconds without a command after which a connection is closed; 0: never. `MaxIdleTime`, there in seconds. */
+  maxIdleMs?: number | undefined
+  /** Bytes of one command: `MaxPacketSize`, there in KiB. Default 16 MiB. */
+  maxPacketSize?: number | undefined
+  /** Whether small replies may wait to be sent together (Nagle): `TcpDelay`. Default false. */
+  tcpDelay?: boolean | undefined
+  /** What the user `default` has to log in with: `AuthKey`. Default: nobody has to log in. */
+  password?: string | undefined
+  /** Milliseconds that a new connection has to log in. Default 5,000. */
+  loginMs?: number | undefined
+  /** Milliseconds in which a slow reader or sender has to move 64 KiB. Default 60,000. */
+  stuckMs?: number | undefined
+  /** Bytes of replies that may wait for slow readers, of all connections. Default 1 GiB. */
+  maxWaitingBytes?: number | undefined
+  /** Told once when the database has to be reopened, because a write has failed for good. */
+  onUrgent?: ((error: ZkdbError) => void) | undefined
+}
+
+/** The keys of `[server]` that are about the process rather than its connections. */
+export interface ProcessSettings {
+  /** Path of the log; standard error otherwise. */
+  logFile?: string
+  pidFile?: string
+  /** 0 (errors only) to 4. */
+  verbose?: number
+  /** Connections after which a supervised child is replaced; 0: never. */
+  processLife?: number
+}
+
+type Kind = 'number' | 'seconds' | 'kib' | 'flag' | 'text' | 'path'
+
+interface Key {
+  name: string
+  option: string
+  kind: Kind
+}
+
+const keys: readonly Key[] = [
+  { name: 'AddressPath', option: 'listen', kind: 'text' },
+  { name: 'ListenQueueLength', option: 'listenQueueLength', kind: 'number' },
+  { name: 'MaxConnections', option: 'maxConnections', kind: 'number' },
+  { name: 'MaxConnectionsPerAddress', option: 'maxConnectionsPerAddress', kind: 'number' },
+  { name: 'MaxIdleTime', option: 'maxIdleMs', kind: 'seconds' },
+  { name: 'MaxPacketSize', option: 'maxPacketSize', kind: 'kib' },
+  { name: 'TcpDelay', option: 'tcpDelay', kind: 'flag' },
+  { name: 'AuthKey', option: 'password', kind: 'text' },
+  { name: 'Threads', option: 'threads', kind: 'number' },
+  { name: 'LogFile', option: 'logFile', kind: 'path' },
+  { name: 'PidFile', option: 'pidFile', kind: 'path' },
+  { name: 'Verbose', option: 'verbose', kind: 'number' },
+  { name: 'ProcessLife', option: 'processLife', kind: 'number' }
+]
+
+const factors: Partial<Record<Kind, number>> = { number: 1, seconds: 1000, kib: 1024 }
+
+function readValue({ name, kind }: Key, text: string, file: string): unknown {
+  const refuse = (reason: string): ZkdbError =>
+    new ZkdbError('ZKDB_CONFIG', `${file}: [server] ${name} = ${text}: ${reason}`, { urgency: 'urgent' })
+  if (text === '') throw refuse('the value is empty; give one or remove the key')
+  if (kind === 'text') return text
+  if (kind === 'path') return isAbsolute(text) ? text : join(dirname(file), text)
+  if (kind === 'flag') {
+    if (/^(yes|no)$/i.test(text)) return /^yes$/i.test(text)
+    throw refuse('is neither Yes nor No')
+  }
+  const number = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+  if (Number.isNaN(number)) throw refuse('is not a whole number')
+  return number * (factors[kind] ?? 1)
+}
+
+/** The configuration file of a path that `open` takes. */
+function configOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return resolve(found?.isDirectory() ? join(path, 'zkdb.conf') : path)
+}
+
+interface NativeKeys extends NativeFailure {
+  values: (string | undefined)[]
+}
+
+/**
+ * The keys of `[server]` of a configuration, as options.
+ *
+ * @throws ZKDB_CONFIG for a file that is wrong, and for a key with a value that it cannot have
+ */
+export function readServerKeys(path: string): ServeOptions & ProcessSettings {
+  const file = configOf(path)
+  const names = [...keys.map((key) => key.name), 'AccessFile']
+  const result = native.serverKeys(file, names) as NativeKeys
+  if (result.code !== 0) throw errorFrom(result)
+  if (result.values.at(names.length - 1) !== undefined && result.values.length === names.length) {
+    throw new ZkdbError(
+      'ZKDB_CONFIG',
+      `${file}: [server] AccessFile: is not supported: the server listens at addresses of this machine alone`,
+      { urgency: 'urgent' }
+    )
+  }
+  const found = keys.flatMap((key, index) => {
+    const text = result.values[index]
+    return text === undefined ? [] : [[key.option, readValue(key, text, file)]]
+  })
+  return Object.fromEntries(found) as ServeOptions & ProcessSettings
+}
+
+/** Options that go to the addon: the name here, the name there, and the smallest and largest number. */
+const nativeNames: readonly (readonly [option: keyof ServeOptions, name: string, min: number, max: number])[] = [
+  ['threads', 'threads', 1, 64],
+  ['listenQueueLength', 'backlog', 1, 65535],
+  ['maxConnections', 'maxConnections', 1, 1_000_000],
+  ['maxConnectionsPerAddress', 'maxConnectionsPerAddress', 1, 1_000_000],
+  ['maxIdleMs', 'idleMs', 0, 2 ** 41],
+  ['loginMs', 'loginMs', 1, 2 ** 41],
+  ['stuckMs', 'stuckMs', 1, 2 ** 41],
+  ['maxPacketSize', 'maxPacketSize', 4096, 2 ** 30],
+  ['maxWaitingBytes', 'maxWaitingBytes', 0, Number.MAX_SAFE_INTEGER]
+]
+
+/**
+ * Names and values of the options for the addon, in turn.
+ *
+ * @throws TypeError for a value of a wrong type, ZKDB_CONFIG for a number out of its range
+ */
+export function nativeSettings(options: ServeOptions): string[] {
+  const list: string[] = []
+  for (const [option, name, min, max] of nativeNames) {
+    const value = options[option]
+    if (value === undefined) continue
+    if (!Number.isSafeInteger(value)) {
+      throw new TypeError(`The option '${option}' must be a whole number, received ${typeName(value)} ${String(value)}`)
+    }
+    if ((value as number) < min || (value as number) > max) {
+      throw new ZkdbError('ZKDB_CONFIG', `${option} = ${String(value)}: is outside ${min}..${max}`)
+    }
+    list.push(name, String(value))
+  }
+  if (options.tcpDelay) list.push('tcpDelay', 'true')
+  if (options.password !== undefined) {
+    if (typeof options.password !== 'string' || options.password === '') {
+      throw new TypeError("The option 'password' must be a string that is not empty")
+    }
+    list.push('password', options.password)
+  }
+  return list
+}
