@@ -14,6 +14,7 @@ export const Exit = {
   corrupt: 5,
   io: 6,
   internal: 70,
+  restart: 75,
   interrupted: 130
 } as const
 
@@ -28,6 +29,8 @@ export const exitHelp = `Exit codes:
   5    the files are damaged or foreign, or the database needs recovery
   6    a file could not be read or written, or the disk is full
   70   a defect of zkdb: please report it
+  75   a server that is to be started again: a write has failed for good, or
+       ProcessLife is over
   130  interrupted with Ctrl-C`
 
 const exitOfCode: Readonly<Record<string, number>> = {

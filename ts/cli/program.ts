@@ -14,6 +14,7 @@ import { addPut } from './put.js'
 import { addRoute } from './route.js'
 import { addSalvage } from './salvage.js'
 import { addScan } from './scan.js'
+import { addServe } from './serve.js'
 import { addStat } from './stat.js'
 
 /** Awaits a command, flushes its output and sets the exit code. */
@@ -51,7 +52,19 @@ ${exitHelp}`
     writeErr: (text) => void (wantsJson || process.stderr.write(text)),
     outputError: (text, write) => write(text.replace(/^error: /, `${errorColour.red('zkdb:')} ZKDB_USAGE: `))
   })
-  for (const add of [addGet, addPut, addDel, addScan, addLoad, addStat, addRoute, addCheck, addInspect, addSalvage]) {
+  for (const add of [
+    addGet,
+    addPut,
+    addDel,
+    addScan,
+    addLoad,
+    addStat,
+    addRoute,
+    addCheck,
+    addInspect,
+    addSalvage,
+    addServe
+  ]) {
     add(program, run)
   }
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program)

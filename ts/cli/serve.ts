@@ -1,0 +1,200 @@
+/**
+ * `zkdb serve`: a server of a database, until a signal ends it.
+ */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { ZkdbError } from '../errors.js'
+import type { ServerStats } from '../server/native.js'
+import { type Server, serve } from '../server/server.js'
+import { type ProcessSettings, readServerKeys, type ServeOptions } from '../server/settings.js'
+import { type CommonOptions, type Run, wholeNumber } from './common.js'
+import { Exit, failureOf, usageError } from './exit.js'
+import { Log } from './log.js'
+import { out } from './output.js'
+import { supervise, supervisedVariable } from './supervise.js'
+
+interface ServeFlags extends CommonOptions {
+  config?: string
+  listen?: string[]
+  unix?: string[]
+  threads?: number
+  maxConnections?: number
+  maxConnectionsPerAddress?: number
+  maxIdleTime?: number
+  maxPacketSize?: number
+  listenQueueLength?: number
+  tcpDelay?: boolean
+  logFile?: string
+  pidFile?: string
+  verbose?: number
+  processLife?: number
+  deadline: number
+  supervise?: boolean
+}
+
+/** Why a server that runs is to end, and with which exit code. */
+interface Ending {
+  reason: string
+  exit: number
+}
+
+const watchMs = 1000
+const figuresMs = 60_000
+const hardEndMs = 10_000
+
+function optionsOf(flags: ServeFlags): ServeOptions & ProcessSettings {
+  const times = (value: number | undefined, factor: number) => (value === undefined ? undefined : value * factor)
+  const listen = [...(flags.listen ?? []), ...(flags.unix ?? [])]
+  const { threads, maxConnections, maxConnectionsPerAddress, listenQueueLength, tcpDelay } = flags
+  const { logFile, pidFile, verbose, processLife } = flags
+  const all = {
+    listen: listen.length > 0 ? listen : undefined,
+    maxIdleMs: times(flags.maxIdleTime, 1000),
+    maxPacketSize: times(flags.maxPacketSize, 1024),
+    ...{ threads, maxConnections, maxConnectionsPerAddress, listenQueueLength, tcpDelay },
+    ...{ logFile, pidFile, verbose, processLife }
+  }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as ServeOptions
+}
+
+/** Logs what limits did since the last look. */
+function logLimits(log: Log, now: ServerStats, before: ServerStats): void {
+  for (const name of ['rejected', 'droppedSlow', 'droppedIdle', 'droppedLogin'] as const) {
+    const count = now[name] - before[name]
+    if (count > 0) log.write(2, 'connections closed by a limit', { limit: name, count })
+  }
+}
+
+/** Waits for a signal, for a failure that only reopening ends, or for the end of the child's life. */
+function ending(server: Server, log: Log, processLife: number, urgent: Promise<ZkdbError>): Promise<Ending> {
+  return new Promise((resolve) => {
+    let before = server.stats()
+    let figuresAt = Date.now() + figuresMs
+    const watch = setInterval(() => {
+      const now = server.stats()
+      logLimits(log, now, before)
+      before = now
+      if (processLife > 0 && now.connections >= processLife) end('ProcessLife is over', Exit.restart)
+      if (Date.now() < figuresAt) return
+      figuresAt = Date.now() + figuresMs
+      log.write(3, 'figures', now)
+    }, watchMs)
+    const end = (reason: string, exit: number): void => {
+      clearInterval(watch)
+      resolve({ reason, exit })
+    }
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end(signal, Exit.ok))
+    void urgent.then((error) => {
+      log.write(0, 'error', { code: error.code, urgency: error.urgency, message: error.message })
+      end(error.message, Exit.restart)
+    })
+  })
+}
+
+async function close(server: Server, log: Log, deadlineMs: number): Promise<void> {
+  // What was acknowledged is durable: ending without closing costs a recovery, and nothing else.
+  const hardEnd = setTimeout(() => {
+    log.write(0, 'stopped without closing', { message: 'a command did not end within the deadline' })
+    process.exit(Exit.io)
+  }, deadlineMs + hardEndMs)
+  hardEnd.unref()
+  await server.close({ deadlineMs })
+  clearTimeout(hardEnd)
+}
+
+function removePidFile(path: string): void {
+  // Another server may have taken the file over meanwhile.
+  try {
+    if (readFileSync(path, 'utf8').trim() === String(process.pid)) rmSync(path)
+  } catch {
+    // It is gone.
+  }
+}
+
+async function runServer(path: string, settings: ServeOptions & ProcessSettings, flags: ServeFlags): Promise<number> {
+  const log = new Log(settings.logFile, settings.verbose ?? 1)
+  process.on('SIGHUP', () => log.reopen())
+  let tell: (error: ZkdbError) => void
+  const urgent = new Promise<ZkdbError>((resolve) => (tell = resolve))
+  const { logFile: _, pidFile, verbose: __, processLife = 0, ...options } = settings
+  try {
+    const server = await serve(path, { ...options, onUrgent: (error) => tell(error) })
+    const addresses = server.addresses().map((address) => address.path || `${address.host}:${address.port}`)
+    if (pidFile) writeFileSync(pidFile, `${process.pid}\n`)
+    log.write(1, 'ready', { database: path, addresses })
+    if (flags.json) out.json({ ready: true, pid: process.pid, addresses })
+    else out.line(`zkdb: serving ${path} on ${addresses.join(', ')}, pid ${process.pid}`)
+    await out.flush()
+    const { reason, exit } = await ending(server, log, process.env[supervisedVariable] ? processLife : 0, urgent)
+    log.write(1, 'stopping', { reason, stats: server.stats() })
+    await close(server, log, flags.deadline * 1000)
+    log.write(1, 'stopped', { exit })
+    return exit
+  } catch (error) {
+    const { code, message } = failureOf(error)
+    const urgency = error instanceof ZkdbError ? error.urgency : 'regular'
+    log.write(0, 'error', { code, urgency, message })
+    throw error
+  } finally {
+    if (pidFile) removePidFile(pidFile)
+  }
+}
+
+async function serveCommand(database: string | undefined, flags: ServeFlags): Promise<number> {
+  const path = flags.config ?? database
+  if (path === undefined || (flags.config !== undefined && database !== undefined)) {
+    throw usageError('name one database: a configuration file with --config, or a directory')
+  }
+  const settings = { ...readServerKeys(path), ...optionsOf(flags) }
+  if (flags.supervise) return supervise(new Log(settings.logFile, settings.verbose ?? 1), flags.deadline * 1000)
+  return runServer(path, settings, flags)
+}
+
+/** Collects an option that may be given several times. */
+function collect(text: string, previous: string[] = []): string[] {
+  return [...previous, text]
+}
+
+function withLimits(command: Command): Command {
+  const count = wholeNumber(1, 1_000_000)
+  return command
+    .option('--threads <n>', 'threads that serve connections', wholeNumber(1, 64))
+    .option('--max-connections <n>', 'MaxConnections', count)
+    .option('--max-connections-per-address <n>', 'MaxConnectionsPerAddress', count)
+    .option('--max-idle-time <seconds>', 'MaxIdleTime; 0: none', wholeNumber(0, 2 ** 31))
+    .option('--max-packet-size <KiB>', 'MaxPacketSize', wholeNumber(4, 2 ** 20))
+    .option('--listen-queue-length <n>', 'ListenQueueLength', wholeNumber(1, 65535))
+    .option('--tcp-delay', 'TcpDelay = Yes')
+    .option('--log-file <path>', 'LogFile; default: standard error')
+    .option('--pid-file <path>', 'PidFile')
+    .option('--verbose <n>', 'Verbose: 0 errors, 1 beginning and end, 2 limits, 3 figures', wholeNumber(0, 4))
+    .option('--process-life <n>', 'ProcessLife: connections after which a supervised child is replaced; 0: none', count)
+    .option('--deadline <seconds>', 'for a clean stop', wholeNumber(0, 3600), 10)
+}
+
+/** Adds the command. `run` gets its exit code. */
+export function addServe(program: Command, run: Run): void {
+  const command = program
+    .command('serve')
+    .summary('serve a database to Redis clients')
+    .description(
+      'Serves a database over TCP and Unix sockets to Redis clients. Settings come from [server] in the configuration; ' +
+        'options go before them. SIGTERM stops it cleanly, SIGHUP opens the log anew.'
+    )
+    .argument('[database]', 'configuration file, or directory with a zkdb.conf')
+    .option('--json', 'print JSON')
+    .option('--config <file>', 'the same as the argument')
+    .option('--listen <host:port>', 'where to listen, repeatable; default: AddressPath, or 127.0.0.1:6379', collect)
+    .option('--unix <path>', 'a Unix socket to listen at, repeatable', collect)
+    .option('--supervise', 'start the server as a child, and again when it ends unexpectedly')
+  withLimits(command)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  zkdb serve ./data
+  zkdb serve --config app.conf --listen 127.0.0.1:6400 --unix /run/app/zkdb.sock
+  redis-cli -p 6400 get user:1`
+    )
+    .action((database: string | undefined, flags: ServeFlags) => run(serveCommand(database, flags)))
+}
