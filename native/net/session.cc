@@ -74,9 +74,10 @@ ReceiveResult Session::Run(Slice input) {
     }
     const size_t end = at + parser_.consumed();
     const Arguments args = parser_.arguments();
-    ++commands_;
     room = Gather(args, at, end) || (Flush(&at) && (args.empty() || Dispatch(args)));
-    if (room) at = end;
+    if (!room) break;
+    at = end;
+    ++commands_;
   }
   if (closing_) return {input.size, SessionState::kClosing};
   pending_ = share_writes_ && room && gathered_ == Gathered::kSets && sets_.bytes().size <= kMaxSharedBytes;
@@ -122,6 +123,7 @@ bool Session::Flush(size_t* at) {
   if (kind != Gathered::kGets) return true;
   const size_t count = ends_.size() - 1;
   const size_t answered = AnswerGets();
+  commands_ -= count - answered;  // the others are taken again
   if (answered < count) *at = ends_[answered];
   if (keys_.capacity() > kKeptKeys) std::string().swap(keys_);
   keys_.clear();

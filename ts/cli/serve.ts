@@ -7,13 +7,13 @@ import { ZkdbError } from '../errors.js'
 import type { ServerStats } from '../server/native.js'
 import { type Server, serve } from '../server/server.js'
 import { type ProcessSettings, readServerKeys, type ServeOptions } from '../server/settings.js'
-import { type CommonOptions, type Run, wholeNumber } from './common.js'
+import { openToWrite, type Run, using, type WriteFlags, wholeNumber, withWriting } from './common.js'
 import { Exit, failureOf, usageError } from './exit.js'
 import { Log } from './log.js'
 import { out } from './output.js'
 import { supervise, supervisedVariable } from './supervise.js'
 
-interface ServeFlags extends CommonOptions {
+interface ServeFlags extends WriteFlags {
   config?: string
   listen?: string[]
   unix?: string[]
@@ -118,7 +118,8 @@ async function runServer(path: string, settings: ServeOptions & ProcessSettings,
   const urgent = new Promise<ZkdbError>((resolve) => (tell = resolve))
   const { logFile: _, pidFile, verbose: __, processLife = 0, ...options } = settings
   try {
-    const server = await serve(path, { ...options, onUrgent: (error) => tell(error) })
+    const onUrgent = (error: ZkdbError) => tell(error)
+    const server = await using(openToWrite(path, flags), (db) => serve(db, { ...options, onUrgent }))
     const addresses = server.addresses().map((address) => address.path || `${address.host}:${address.port}`)
     if (pidFile) writeFileSync(pidFile, `${process.pid}\n`)
     log.write(1, 'ready', { database: path, addresses })
@@ -187,12 +188,12 @@ export function addServe(program: Command, run: Run): void {
     .option('--listen <host:port>', 'where to listen, repeatable; default: AddressPath, or 127.0.0.1:6379', collect)
     .option('--unix <path>', 'a Unix socket to listen at, repeatable', collect)
     .option('--supervise', 'start the server as a child, and again when it ends unexpectedly')
-  withLimits(command)
+  withLimits(withWriting(command))
     .addHelpText(
       'after',
       `
 Examples:
-  zkdb serve ./data
+  zkdb serve ./data --create
   zkdb serve --config app.conf --listen 127.0.0.1:6400 --unix /run/app/zkdb.sock
   redis-cli -p 6400 get user:1`
     )

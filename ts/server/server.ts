@@ -130,11 +130,11 @@ function given(options: ServeOptions): ServeOptions {
  * await server.close()
  */
 export async function serve(
-  database: string | Database<never, never> | Database | OpenOptions<unknown, unknown>,
+  database: string | Pick<Database, 'location'> | OpenOptions<unknown, unknown>,
   options: ServeOptions = {}
 ): Promise<Server> {
   if (database instanceof Database) return start(database.location, options)
-  const opened = await open(database as OpenOptions<unknown, unknown>)
+  const opened = await open(database as string | OpenOptions<unknown, unknown>)
   try {
     return await start(opened.location, options)
   } finally {

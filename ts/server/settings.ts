@@ -1,7 +1,7 @@
 /**
  * The settings of a server: its options, the keys of `[server]` in a configuration file, and their form for the addon.
  */
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { typeName } from '../bytes.js'
 import { errorFrom, type NativeFailure, ZkdbError } from '../errors.js'
@@ -94,10 +94,11 @@ function readValue({ name, kind }: Key, text: string, file: string): unknown {
   return number * (factors[kind] ?? 1)
 }
 
-/** The configuration file of a path that `open` takes. */
-function configOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false })
-  return resolve(found?.isDirectory() ? join(path, 'zkdb.conf') : path)
+/** The configuration file of a path that `open` takes; undefined for a directory that has none yet. */
+function configOf(path: string): string | undefined {
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? /\.(conf|cfg|ini)$/.test(path)
+  const file = resolve(isFile ? path : join(path, 'zkdb.conf'))
+  return isFile || existsSync(file) ? file : undefined
 }
 
 interface NativeKeys extends NativeFailure {
@@ -111,10 +112,11 @@ interface NativeKeys extends NativeFailure {
  */
 export function readServerKeys(path: string): ServeOptions & ProcessSettings {
   const file = configOf(path)
+  if (file === undefined) return {}
   const names = [...keys.map((key) => key.name), 'AccessFile']
   const result = native.serverKeys(file, names) as NativeKeys
   if (result.code !== 0) throw errorFrom(result)
-  if (result.values.at(names.length - 1) !== undefined && result.values.length === names.length) {
+  if (result.values[names.length - 1] !== undefined) {
     throw new ZkdbError(
       'ZKDB_CONFIG',
       `${file}: [server] AccessFile: is not supported: the server listens at addresses of this machine alone`,

@@ -1,0 +1,87 @@
+/**
+ * Programs and libraries for Redis that nobody here wrote, as they are.
+ */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { hasProgram, portOf, startServer } from './helpers/server.js'
+import { newFolder } from './helpers/shapes.js'
+
+// The server is in this process: a client program must not block it.
+const run = promisify(execFile)
+
+test('redis-cli works as it is', async (t) => {
+  if (!hasProgram(t, 'redis-cli')) return
+  const port = String(portOf(await startServer(t)))
+  const cli = async (...args: string[]): Promise<string> => (await run('redis-cli', ['-p', port, ...args])).stdout
+  t.is(await cli('SET', 'k', 'v'), 'OK\n')
+  t.is(await cli('GET', 'k'), 'v\n')
+  t.is(await cli('-3', 'HELLO', '3').then((text) => text.includes('zkdb')), true)
+  t.is(await cli('INCRBY', 'n', '5'), '5\n')
+  t.is(await cli('MGET', 'k', 'none', 'n'), 'v\n\n5\n')
+  t.is(await cli('--scan'), 'k\nn\n')
+  t.is(await cli('DEL', 'k', 'n'), '2\n')
+})
+
+test('redis-benchmark works as it is', async (t) => {
+  if (!hasProgram(t, 'redis-benchmark')) return
+  const port = String(portOf(await startServer(t)))
+  const args = ['-p', port, '-t', 'ping,set,get,incr,mset', '-n', '5000', '-c', '20', '-P', '8', '-r', '1000', '--csv']
+  const { stdout } = await run('redis-benchmark', args)
+  for (const name of ['PING_INLINE', 'PING_MBULK', 'SET', 'GET', 'INCR', 'MSET (10 keys)']) {
+    const [, rate] = new RegExp(`"${name.replace(/[()]/g, '\\$&')}","([\\d.]+)"`).exec(stdout) ?? []
+    t.true(Number(rate) > 0, `${name}: ${stdout}`)
+  }
+})
+
+test('ioredis works as it is, with automatic pipelining and transactions', async (t) => {
+  const server = await startServer(t)
+  const client = new Redis({ port: portOf(server), host: '127.0.0.1', enableAutoPipelining: true })
+  t.teardown(() => client.disconnect())
+  await Promise.all(Array.from({ length: 1000 }, (_, i) => client.set(`k${i}`, `v${i}`)))
+  const values = await Promise.all(Array.from({ length: 1000 }, (_, i) => client.get(`k${i}`)))
+  t.deepEqual(
+    values,
+    Array.from({ length: 1000 }, (_, i) => `v${i}`)
+  )
+  t.is(await client.get('none'), null)
+  t.deepEqual(await client.multi().incr('n').get('n').exec(), [
+    [null, 1],
+    [null, '1']
+  ])
+  t.deepEqual(await client.mget('k1', 'none'), ['v1', null])
+  await t.throwsAsync(() => client.call('NOSUCH'), { message: /unknown command/ })
+})
+
+test('ioredis logs in with the password, over a Unix socket too', async (t) => {
+  const path = join(newFolder(), 'zkdb.sock')
+  const server = await startServer(t, { listen: ['127.0.0.1:0', path], password: 'secret' })
+  for (const place of [{ port: portOf(server), host: '127.0.0.1' }, { path }]) {
+    const client = new Redis({ ...place, password: 'secret' })
+    t.teardown(() => client.disconnect())
+    t.is(await client.set('k', 'v'), 'OK')
+    t.is(await client.get('k'), 'v')
+  }
+})
+
+for (const RESP of [2, 3] as const) {
+  test(`node-redis works as it is with RESP${RESP}`, async (t) => {
+    const server = await startServer(t)
+    const client = createClient({ url: `redis://${server.address()}`, RESP })
+    client.on('error', () => undefined)
+    await client.connect()
+    t.teardown(() => client.destroy())
+    await Promise.all(Array.from({ length: 500 }, (_, i) => client.set(`k${i}`, `v${i}`)))
+    t.is(await client.get('k499'), 'v499')
+    t.is(await client.get('none'), null)
+    t.is(await client.incr('n'), 1)
+    t.deepEqual(await client.multi().set('a', '1').get('a').exec(), ['OK', '1'] as never)
+    const keys: string[] = []
+    for await (const batch of client.scanIterator({ MATCH: 'k49*' })) keys.push(...batch)
+    t.is(keys.length, 11)
+    t.is(await client.del(['k1', 'k2', 'none']), 2)
+  })
+}
