@@ -75,7 +75,7 @@ test('what cannot be served ends with the exit code of its error', (t) => {
   const folder = newFolder()
   t.is(zkdb(['serve']).exit, 2)
   t.is(zkdb(['serve', join(folder, 'none.conf')]).exit, 3)
-  const open = zkdb(['serve', folder, '--listen', '0.0.0.0:0'])
+  const open = zkdb(['serve', folder, '--create', '--listen', '0.0.0.0:0'])
   t.is(open.exit, 3)
   t.regex(open.stderr, /other machines can reach/)
   const config = join(folder, 'app.conf')
