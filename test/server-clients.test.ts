@@ -40,7 +40,8 @@ test('redis-benchmark works as it is', async (t) => {
 // The check sends INFO, which the session does not have.
 test('ioredis works without its ready check, with automatic pipelining and transactions', async (t) => {
   const server = await startServer(t)
-  const client = new Redis({ port: portOf(server), host: '127.0.0.1', enableAutoPipelining: true, enableReadyCheck: false })
+  const options = { enableAutoPipelining: true, enableReadyCheck: false }
+  const client = new Redis({ port: portOf(server), host: '127.0.0.1', ...options })
   t.teardown(() => client.disconnect())
   await Promise.all(Array.from({ length: 1000 }, (_, i) => client.set(`k${i}`, `v${i}`)))
   const values = await Promise.all(Array.from({ length: 1000 }, (_, i) => client.get(`k${i}`)))

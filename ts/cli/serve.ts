@@ -179,8 +179,8 @@ export function addServe(program: Command, run: Run): void {
     .command('serve')
     .summary('serve a database to Redis clients')
     .description(
-      'Serves a database over TCP and Unix sockets to Redis clients. Settings come from [server] in the configuration; ' +
-        'options go before them. SIGTERM stops it cleanly, SIGHUP opens the log anew.'
+      'Serves a database over TCP and Unix sockets to Redis clients. Settings come from [server] in the ' +
+        'configuration; options go before them. SIGTERM stops it cleanly, SIGHUP opens the log anew.'
     )
     .argument('[database]', 'configuration file, or directory with a zkdb.conf')
     .option('--json', 'print JSON')
