@@ -96,10 +96,12 @@ export class RawClient {
 export async function connectTo(t: ExecutionContext, place: number | string): Promise<RawClient> {
   const socket = typeof place === 'string' ? connect(place) : connect(place, '127.0.0.1')
   t.teardown(() => socket.destroy())
+  let timer: NodeJS.Timeout | undefined
   await new Promise((resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no connection to ${place} in 30 seconds`)), 30_000)
     socket.once('connect', resolve)
     socket.once('error', reject)
-  })
+  }).finally(() => clearTimeout(timer))
   return new RawClient(socket)
 }
 
