@@ -28,6 +28,7 @@ export class Server {
   readonly #addresses: readonly ListenAddress[]
   readonly #watch: NodeJS.Timeout
   #closing: Promise<void> | undefined
+  #isTold = false
 
   /** Made by {@link serve}. */
   constructor(id: number, addresses: readonly ListenAddress[], onUrgent: ServeOptions['onUrgent']) {
@@ -37,9 +38,10 @@ export class Server {
   }
 
   #lookForFailure(onUrgent: ServeOptions['onUrgent']): void {
+    if (this.#isTold || onUrgent === undefined) return
     const stats = native.serverStats(this.#id)
-    if (typeof stats === 'number' || stats.failed === undefined || onUrgent === undefined) return
-    clearInterval(this.#watch)
+    if (typeof stats === 'number' || stats.failed === undefined) return
+    this.#isTold = true
     onUrgent(
       new ZkdbError('ZKDB_FAILED', `${stats.failed}: an earlier write failed; the database has to be reopened`, {
         urgency: 'urgent'
