@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/coding.h"
 #include "net/numbers.h"
 #include "net/record_reader.h"
 
@@ -28,7 +29,49 @@ bool LiesBelow(const zkdb_range& range, const std::string& prefix) {
   return beyond < 0 || (beyond == 0 && (range.flags & ZKDB_RANGE_HI_INCLUSIVE) == 0);
 }
 
+// Takes packed rights apart; after something that is not there, every answer is 0 or empty.
+class RightsReader {
+ public:
+  explicit RightsReader(Slice in) : in_(in) {}
+
+  bool whole() const { return good_ && in_.empty(); }
+  uint32_t Number() { return Has(sizeof(uint32_t)) ? Load32(Take(sizeof(uint32_t)).data) : 0; }
+  void Texts(std::vector<std::string>* out) {
+    for (uint32_t count = Number(); good_ && count > 0; --count) {
+      const uint32_t size = Number();
+      if (Has(size)) out->push_back(Take(size).ToString());
+    }
+  }
+  void Numbers(uint32_t count, std::vector<uint32_t>* out) {
+    for (; good_ && count > 0; --count) out->push_back(Number());
+  }
+
+ private:
+  bool Has(size_t size) { return good_ = good_ && in_.size >= size; }
+  Slice Take(size_t size) {
+    const Slice taken = in_.Sub(0, size);
+    in_ = in_.Sub(size);
+    return taken;
+  }
+
+  Slice in_;
+  bool good_ = true;
+};
+
 }  // namespace
+
+std::shared_ptr<const Rights> ParseRights(Slice packed) {
+  RightsReader reader(packed);
+  Rights rights;
+  rights.verbs = reader.Number();
+  const uint32_t databases = reader.Number();
+  rights.every_database = databases == UINT32_MAX;
+  if (!rights.every_database) reader.Numbers(databases, &rights.databases);
+  reader.Texts(&rights.prefixes);
+  reader.Texts(&rights.partitions);
+  if (!reader.whole() || (rights.verbs & ~kAllVerbs) != 0) return nullptr;
+  return MakeRights(std::move(rights));
+}
 
 std::shared_ptr<const Rights> MakeRights(Rights rights) {
   std::sort(rights.prefixes.begin(), rights.prefixes.end(),

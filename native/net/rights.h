@@ -37,6 +37,10 @@ struct Rights {
 
 // Brings the prefixes into the order of invariant 2.
 std::shared_ptr<const Rights> MakeRights(Rights rights);
+// Reads rights that ts/server/access-file.ts has packed, as little-endian numbers of 32 bits: the verbs; how many
+// databases, then their numbers, or 2^32 - 1 for every one; how many prefixes, then the size and the bytes of each; the
+// same of partitions. nullptr when the bytes are anything else.
+std::shared_ptr<const Rights> ParseRights(Slice packed);
 // Everything: the rights of a server without users.
 const std::shared_ptr<const Rights>& FullRights();
 

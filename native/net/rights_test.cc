@@ -151,6 +151,26 @@ TEST(a_key_belongs_to_its_partition_by_name_in_any_case) {
   EXPECT(access.filters() && !access.SeesEverything() && !access.SeesRange(RangeOf("k1", "k2", ZKDB_RANGE_HAS_HI)));
 }
 
+// The bytes are those of the test of packRights in test/access.test.ts.
+TEST(packed_rights_are_read_and_nothing_else_is) {
+  const std::string packed(
+      "\x05\0\0\0\x02\0\0\0\0\0\0\0\x07\0\0\0\x02\0\0\0\x02\0\0\0b:\x01\0\0\0\xff\x01\0\0\0\x03\0\0\0low", 44);
+  const auto rights = ParseRights(packed);
+  ASSERT(rights != nullptr);
+  EXPECT_EQ(rights->verbs, uint32_t{kVerbRead | kVerbScan});
+  EXPECT(!rights->every_database && rights->databases == (std::vector<uint32_t>{0, 7}));
+  EXPECT(rights->prefixes == (std::vector<std::string>{"b:", "\xff"}));
+  EXPECT(rights->partitions == std::vector<std::string>{"low"});
+  for (size_t size = 0; size < packed.size(); ++size) EXPECT(ParseRights(Slice(packed).Sub(0, size)) == nullptr);
+  EXPECT(ParseRights(packed + '\0') == nullptr);
+  EXPECT(ParseRights(std::string("\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16)) == nullptr);
+  const auto all = ParseRights(std::string("\x0f\0\0\0\xff\xff\xff\xff\0\0\0\0\0\0\0\0", 16));
+  ASSERT(all != nullptr);
+  EXPECT(all->every_database && all->verbs == kAllVerbs && all->prefixes.empty() && all->partitions.empty());
+  // Numbers that announce what is not there allocate nothing for it.
+  EXPECT(ParseRights(std::string("\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", 16)) == nullptr);
+}
+
 TEST(another_database_has_its_own_rights_and_partitions) {
   TestServer server(TempDirectory(), "2", 2);
   Access access = AccessOf({kAllVerbs, false, {1}, {}, {}}, server.Database(0));

@@ -15,6 +15,7 @@ import { addRoute } from './route.js'
 import { addSalvage } from './salvage.js'
 import { addScan } from './scan.js'
 import { addStat } from './stat.js'
+import { addUserCommand } from './user.js'
 
 /** Awaits a command, flushes its output and sets the exit code. */
 async function run(exit: Promise<number>): Promise<void> {
@@ -51,9 +52,9 @@ ${exitHelp}`
     writeErr: (text) => void (wantsJson || process.stderr.write(text)),
     outputError: (text, write) => write(text.replace(/^error: /, `${errorColour.red('zkdb:')} ZKDB_USAGE: `))
   })
-  for (const add of [addGet, addPut, addDel, addScan, addLoad, addStat, addRoute, addCheck, addInspect, addSalvage]) {
-    add(program, run)
-  }
+  const data = [addGet, addPut, addDel, addScan, addLoad]
+  const care = [addStat, addRoute, addCheck, addInspect, addSalvage, addUserCommand]
+  for (const add of [...data, ...care]) add(program, run)
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program)
   return program
 }
