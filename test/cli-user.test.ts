@@ -44,7 +44,8 @@ test('a new password has the rounds that OWASP advises', (t) => {
 
 test('user password, add and remove leave everything else as it was', async (t) => {
   const old =
-    '; ours\nAddresses = 127.0.0.1\n\n[User bob]\n; his rights\nRights = read\nDatabases = *\n\n; the last\n[User eve]\n'
+    '; ours\nAddresses = 127.0.0.1\n\n[User bob]\n; his rights\nRights = read\nDatabases = *\n\n' +
+    '; the last\n[User eve]\n'
   const path = newFile(old)
   t.is(zkdb(['user', 'password', path, 'bob', ...quick], 'b1\r\n').exit, 0)
   t.true(await isPassword(path, 'bob', 'b1'))
@@ -60,8 +61,8 @@ test('user password, add and remove leave everything else as it was', async (t) 
 
 test('user list says what each may do, and shows no verifier', (t) => {
   const path = newFile(
-    '[User a]\nRights = read, scan\nDatabases = 0, 2\nPrefixes = x:, y\\x2c\n[User b]\nRights = admin\nDatabases = *\n' +
-      'Partitions = low\n[User c]\n'
+    '[User a]\nRights = read, scan\nDatabases = 0, 2\nPrefixes = x:, y\\x2c\n[User b]\nRights = admin\n' +
+      'Databases = *\nPartitions = low\n[User c]\n'
   )
   zkdb(['user', 'password', path, 'a', ...quick], 'secret')
   const { exit, stdout } = zkdb(['user', 'list', path])

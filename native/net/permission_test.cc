@@ -1,5 +1,5 @@
-// The rights matrix: every command, with every set of verbs, with keys inside and outside of what the user may see, alone
-// and behind MULTI. What each command needs stands here a second time, on purpose.
+// The rights matrix: every command, with every set of verbs, with keys inside and outside of what the user may see,
+// alone and behind MULTI. What each command needs stands here a second time, on purpose.
 #include "net/permission.h"
 
 #include <filesystem>

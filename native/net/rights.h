@@ -66,8 +66,8 @@ class Access {
 
   // Whether a key below VisiblePrefixes may still belong to someone else.
   bool filters() const { return rights_ != nullptr && !rights_->partitions.empty(); }
-  // What to walk in order to see all of the user's keys that begin with `prefix`, and no others but those that `filters`
-  // leaves to Sees: prefixes in order that do not overlap. Empty when there is nothing to see.
+  // What to walk in order to see all of the user's keys that begin with `prefix`, and no others but those that
+  // `filters` leaves to Sees: prefixes in order that do not overlap. Empty when there is nothing to see.
   std::vector<std::string> VisiblePrefixes(Slice prefix) const;
 
  private:

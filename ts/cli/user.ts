@@ -115,7 +115,8 @@ export function addUserCommand(program: Command, run: Run): void {
       'after',
       `
 Examples:
-  zkdb user add access.conf alice --rights read,write --databases 0 --prefixes cart:,user:alice:
+  zkdb user add access.conf alice --rights read,write --databases 0
+  zkdb user add access.conf bob --rights read --databases 0 --prefixes cart:,x:
   zkdb user password access.conf alice < password.txt
   zkdb user list access.conf
   zkdb user remove access.conf alice`
