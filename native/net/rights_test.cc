@@ -154,7 +154,7 @@ TEST(a_key_belongs_to_its_partition_by_name_in_any_case) {
 // The bytes are those of the test of packRights in test/access.test.ts.
 TEST(packed_rights_are_read_and_nothing_else_is) {
   const std::string packed(
-      "\x05\0\0\0\x02\0\0\0\0\0\0\0\x07\0\0\0\x02\0\0\0\x02\0\0\0b:\x01\0\0\0\xff\x01\0\0\0\x03\0\0\0low", 44);
+      "\x05\0\0\0\x02\0\0\0\0\0\0\0\x07\0\0\0\x02\0\0\0\x02\0\0\0b:\x01\0\0\0\xff\x01\0\0\0\x03\0\0\0low", 42);
   const auto rights = ParseRights(packed);
   ASSERT(rights != nullptr);
   EXPECT_EQ(rights->verbs, uint32_t{kVerbRead | kVerbScan});
