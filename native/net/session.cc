@@ -35,9 +35,10 @@ Session::Session(Server* server, ClientInfo info, const SessionLimits& limits, s
       reply_(&output_),
       parser_(limits.parser),
       first_user_(info_.user),
-      first_rights_(rights != nullptr || server->NeedsLogin() ? std::move(rights) : FullRights()) {
+      first_rights_(std::move(rights)) {
   ZKDB_ASSERT(limits.max_output >= limits.pause_output + kOutputSlack && limits.max_output <= ZKDB_MAX_VALUE_SIZE);
   ZKDB_ASSERT(limits.parser.frame_bytes <= ZKDB_MAX_VALUE_SIZE);
+  if (first_rights_ == nullptr && !server->NeedsLogin()) first_rights_ = FullRights();
   ZKDB_ASSERT(SelectDatabase(0));
   first_rights_ != nullptr ? LogIn(first_user_, first_rights_) : LogOut();
 }
