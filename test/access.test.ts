@@ -276,19 +276,19 @@ test('an unknown user costs what a wrong password costs, a known password almost
   const clock = new Clock()
   const all = new logins.Logins(access, { backOff: new backOff.BackOff(clock.now), sleep: clock.sleep })
   const time = async (user: string, password: string): Promise<number> => {
-    const times: number[] = []
-    for (let i = 0; i < 5; i++) {
-      const start = process.hrtime.bigint()
-      await all.check('::1', user, Buffer.from(password))
-      times.push(Number(process.hrtime.bigint() - start))
-    }
-    return Math.min(...times)
+    const start = process.hrtime.bigint()
+    await all.check('::1', user, Buffer.from(password))
+    return Number(process.hrtime.bigint() - start)
   }
-  const wrong = await time('alice', 'wrong')
-  const unknown = await time('nobody', 'wrong')
-  const known = await time('alice', 'right')
+  // By turns: what is measured first, while other tests start, takes longer.
+  let [wrong, unknown, known] = [Infinity, Infinity, Infinity]
+  for (let i = 0; i < 15; i++) {
+    wrong = Math.min(wrong, await time('alice', 'wrong'))
+    unknown = Math.min(unknown, await time('nobody', 'wrong'))
+    known = Math.min(known, await time('alice', 'right'))
+  }
   t.log(`wrong ${wrong / 1e6} ms, unknown ${unknown / 1e6} ms, known ${known / 1e6} ms`)
-  t.true(unknown > wrong * 0.3 && unknown < wrong * 3)
+  t.true(unknown > wrong * 0.6 && unknown < wrong * 1.6)
   t.true(known < wrong / 5)
 })
 
