@@ -16,7 +16,7 @@ import test from 'ava'
 import { endOf, startZkdb, zkdb, zkdbInto } from './helpers/command.js'
 import { newFolder, threePartitions } from './helpers/shapes.js'
 
-const commands = ['get', 'put', 'del', 'scan', 'load', 'stat', 'route', 'check', 'inspect']
+const commands = ['get', 'put', 'del', 'scan', 'load', 'stat', 'route', 'check', 'inspect', 'salvage', 'user']
 
 /** A configuration of three partitions in a new folder. */
 function threeConfiguration(text = threePartitions): string {

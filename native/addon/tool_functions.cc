@@ -1,4 +1,4 @@
-// What works without an open database: routing by a configuration alone, describing files, and salvage.
+// What works without an open database: routing by a configuration alone, INI files, describing files, and salvage.
 #include <memory>
 #include <string>
 #include <utility>
@@ -191,7 +191,48 @@ napi_value StartSalvage(napi_env env, napi_callback_info info) {
   return result;
 }
 
+struct IniEntries {
+  napi_env env;
+  napi_value list;
+  uint32_t count = 0;
+
+  void Add(napi_value value) { napi_set_element(env, list, count++, value); }
+  void AddText(const char* text) {
+    napi_value value = nullptr;
+    const bool made = text != nullptr && napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value) == napi_ok;
+    if (!made) napi_get_null(env, &value);
+    Add(value);
+  }
+  static void Take(void* context, uint32_t line, const char* section, const char* key, const char* value) {
+    auto* entries = static_cast<IniEntries*>(context);
+    napi_value number = nullptr;
+    napi_create_uint32(entries->env, line, &number);
+    entries->Add(number);
+    for (const char* text : {section, key, value}) entries->AddText(text);
+  }
+};
+
+// parseIni(text: Uint8Array, file: string): {code, name, message, urgent, entries}; entries is a flat list of line,
+// section, key and value, the last two null for the section itself.
+napi_value ParseIni(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  zkdb_error& error = args.environment().error();
+  uint8_t* text = nullptr;
+  size_t size = 0;
+  std::string file;
+  IniEntries entries{env, nullptr};
+  if (!args.Bytes(0, &text, &size) || !args.String(1, &file) || napi_create_array(env, &entries.list) != napi_ok) {
+    args.Invalid();
+    return DescribeError(env, error.code, error);
+  }
+  const zkdb_code code = zkdb_ini_parse(text, size, file.c_str(), IniEntries::Take, &entries, &error);
+  napi_value result = DescribeError(env, code, error);
+  napi_set_named_property(env, result, "entries", entries.list);
+  return result;
+}
+
 constexpr FunctionEntry kFunctions[] = {
+    {"parseIni", ParseIni},
     {"route", Route},
     {"inspect", Inspect},
     {"salvage", StartSalvage},

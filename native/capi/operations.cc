@@ -1,5 +1,6 @@
 // zkdb.h: partitions, figures, routing, checkpoints, check, backup, compaction.
 #include "capi/handles.h"
+#include "core/partition/ini.h"
 
 using zkdb::Status;
 using zkdb::capi::BytesOf;
@@ -90,6 +91,22 @@ zkdb_code zkdb_router_describe(const zkdb_router* router, uint32_t index, zkdb_p
 const char* zkdb_router_server_key(const zkdb_router* router, const char* name) {
   const auto found = router->config.server_keys.find(name);
   return found == router->config.server_keys.end() ? nullptr : found->second.c_str();
+}
+
+zkdb_code zkdb_ini_parse(const void* text, size_t size, const char* file, zkdb_ini_sink sink, void* context,
+                         zkdb_error* err) {
+  return Guarded(err, [&] {
+    zkdb::IniFile ini;
+    const Status status = zkdb::ParseIni(BytesOf(text, size), file, &ini);
+    if (!status.ok()) return Report(status, err);
+    for (const zkdb::IniSection& section : ini.sections) {
+      sink(context, section.line, section.name.c_str(), nullptr, nullptr);
+      for (const zkdb::IniEntry& entry : section.entries) {
+        sink(context, entry.line, section.name.c_str(), entry.key.c_str(), entry.value.c_str());
+      }
+    }
+    return ZKDB_OK;
+  });
 }
 
 void zkdb_router_close(zkdb_router* router) { delete router; }

@@ -235,6 +235,28 @@ TEST(figures_descriptions_and_estimates_of_each_partition_are_right) {
   EXPECT_EQ(zkdb_router_open("/no/such", &router, nullptr), ZKDB_CONFIG);
 }
 
+void AddLine(void* context, uint32_t line, const char* section, const char* key, const char* value) {
+  auto* text = static_cast<std::string*>(context);
+  *text += std::to_string(line) + "[" + section + "]";
+  if (key != nullptr) *text += std::string(key) + "=" + value;
+  *text += ";";
+}
+
+TEST(an_ini_text_comes_in_the_order_of_its_lines) {
+  const std::string text = "a = 1\n; no\n[ Two ]\nB = x = y ;\n[three]\r\n";
+  std::string lines;
+  zkdb_error error{};
+  EXPECT_EQ(zkdb_ini_parse(text.data(), text.size(), "f.conf", AddLine, &lines, &error), ZKDB_OK);
+  EXPECT_EQ(lines, std::string("0[main];1[main]a=1;3[Two];4[Two]B=x = y ;;5[three];"));
+  lines.clear();
+  EXPECT_EQ(zkdb_ini_parse("[a]\nb=1\nB=2", 11, "f.conf", AddLine, &lines, &error), ZKDB_CONFIG);
+  EXPECT(std::string(error.message).starts_with("f.conf:3: [a] B = 2: the key is repeated"));
+  EXPECT_EQ(zkdb_ini_parse("a\0", 2, "f.conf", AddLine, &lines, nullptr), ZKDB_CONFIG);
+  EXPECT(lines.empty());
+  EXPECT_EQ(zkdb_ini_parse(nullptr, 0, "f.conf", AddLine, &lines, nullptr), ZKDB_OK);
+  EXPECT_EQ(lines, std::string("0[main];"));
+}
+
 TEST(progress_callbacks_stop_check_backup_and_compaction) {
   TestDb db;
   ASSERT_EQ(db.Open(MakeShape(TempDirectory(), 3)), ZKDB_OK);

@@ -321,6 +321,17 @@ ZKDB_EXPORT zkdb_code zkdb_router_describe(const zkdb_router *router, uint32_t i
 ZKDB_EXPORT const char *zkdb_router_server_key(const zkdb_router *router, const char *name);
 ZKDB_EXPORT void zkdb_router_close(zkdb_router *router);
 
+/* Called for a section of an INI file (`key` and `value` NULL; line 0: it has no header) and for each of its entries.
+ * Texts are terminated, and valid during the call. */
+typedef void (*zkdb_ini_sink)(void *context, uint32_t line, const char *section, const char *key, const char *value);
+
+/*
+ * Parses a text in the dialect of configuration files: sections in the order of the text, `main` first, each followed
+ * by its entries. `file` stands in messages only. ZKDB_CONFIG, with file and line, before the sink is called.
+ */
+ZKDB_EXPORT zkdb_code zkdb_ini_parse(const void *text, size_t size, const char *file, zkdb_ini_sink sink, void *context,
+                                     zkdb_error *err);
+
 /* ---- operations ------------------------------------------------------------------------------------------------ */
 
 /* Called now and then during long work with what is done of a total (0: unknown). Return non-zero to stop. */

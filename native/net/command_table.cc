@@ -4,6 +4,7 @@
 
 #include "net/commands.h"
 #include "net/numbers.h"
+#include "net/permission.h"
 
 namespace zkdb::net {
 
@@ -13,50 +14,75 @@ constexpr uint32_t kFastRead = kRead | kFast;
 constexpr uint32_t kFastWrite = kWrite | kFast;
 constexpr uint32_t kLink = kConnection | kFast;
 
-// By name. Name, handler, arity, flags, first key, last key, step, summary.
+constexpr uint32_t kReadWrite = kVerbRead | kVerbWrite;
+constexpr uint32_t kReadScan = kVerbRead | kVerbScan;
+constexpr uint32_t kWriteScan = kVerbWrite | kVerbScan;
+constexpr uint32_t kReadAdmin = kVerbRead | kVerbAdmin;
+using enum Reach;
+
+// By name. Name, handler, arity, flags, verbs, reach, first key, last key, step, summary,
+// and what arguments add to the verbs.
 constexpr Command kCommands[] = {
-    {"APPEND", Append, 3, kFastWrite, 1, 1, 1, "Appends to a value; makes it when it is not there."},
-    {"AUTH", Auth, -2, kLink | kNoLogin | kNoMulti, 0, 0, 0, "Logs in."},
-    {"CLIENT", Client, -2, kConnection, 0, 0, 0, "Asks for and changes what is known of connections."},
-    {"COMMAND", CommandCommand, -1, kConnection, 0, 0, 0, "Describes the commands."},
-    {"DBSIZE", DbSize, 1, kRead, 0, 0, 0, "The number of keys."},
-    {"DECR", Decr, 2, kFastWrite, 1, 1, 1, "Takes one from an integer."},
-    {"DECRBY", DecrBy, 3, kFastWrite, 1, 1, 1, "Takes a number from an integer."},
-    {"DEL", Del, -2, kWrite, 1, -1, 1, "Deletes keys."},
-    {"DISCARD", Discard, 1, kLink | kAtOnce, 0, 0, 0, "Drops the commands behind MULTI."},
-    {"ECHO", Echo, 2, kLink, 0, 0, 0, "Gives its argument back."},
-    {"EXEC", Exec, 1, kConnection | kAtOnce, 0, 0, 0, "Carries out the commands behind MULTI as one transaction."},
-    {"EXISTS", Exists, -2, kFastRead, 1, -1, 1, "Counts which of the keys are there."},
-    {"FLUSHDB", FlushDb, -1, kWrite, 0, 0, 0, "Deletes all keys."},
-    {"GET", Get, 2, kFastRead, 1, 1, 1, "The value of a key."},
-    {"GETDEL", GetDel, 2, kFastWrite, 1, 1, 1, "The value of a key, which is deleted."},
-    {"HELLO", Hello, -1, kLink | kNoLogin | kNoMulti, 0, 0, 0, "Chooses the protocol; logs in and names the client."},
-    {"INCR", Incr, 2, kFastWrite, 1, 1, 1, "Adds one to an integer."},
-    {"INCRBY", IncrBy, 3, kFastWrite, 1, 1, 1, "Adds a number to an integer."},
-    {"KEYS", Keys, 2, kRead, 0, 0, 0, "All keys that match a pattern."},
-    {"MGET", MGet, -2, kFastRead, 1, -1, 1, "The values of keys, all of one state."},
-    {"MSET", MSet, -3, kWrite, 1, -1, 2, "Sets keys, all or none."},
-    {"MULTI", Multi, 1, kLink | kAtOnce, 0, 0, 0, "Queues the commands that follow, up to EXEC."},
-    {"PING", Ping, -1, kLink, 0, 0, 0, "Answers PONG, or its argument."},
-    {"QUIT", Quit, -1, kLink | kNoLogin | kAtOnce, 0, 0, 0, "Closes the connection."},
-    {"RESET", ResetCommand, 1, kLink | kNoLogin | kAtOnce, 0, 0, 0, "Makes the connection what it was at its start."},
-    {"SCAN", Scan, -2, kRead, 0, 0, 0, "Goes through the keys in steps."},
-    {"SELECT", Select, 2, kLink | kNoMulti, 0, 0, 0, "Chooses the database."},
-    {"SET", Set, -3, kWrite, 1, 1, 1, "Sets a key: always, or when it is or is not there."},
-    {"SETNX", SetNx, 3, kFastWrite, 1, 1, 1, "Sets a key that is not there."},
-    {"STRLEN", StrLen, 2, kFastRead, 1, 1, 1, "The size of a value in bytes."},
-    {"TIME", Time, 1, kLink, 0, 0, 0, "The server's clock: seconds and microseconds."},
-    {"TYPE", Type, 2, kFastRead, 1, 1, 1, "string, or none for a key that is not there."},
-    {"UNLINK", Del, -2, kWrite | kFast, 1, -1, 1, "Deletes keys."},
-    {"UNWATCH", Unwatch, 1, kLink, 0, 0, 0, "Forgets the watched keys."},
-    {"WATCH", Watch, -2, kFast | kAtOnce, 1, -1, 1, "EXEC does nothing when one of the keys changes before it."},
-    {"ZK.BATCH", ZkBatch, -2, kWrite, 0, 0, 0, "Puts and deletes, with conditions, all or none."},
-    {"ZK.CHECK", ZkCheck, 1, kRead | kAdmin | kNoMulti, 0, 0, 0, "Reads and checks every page of the database."},
-    {"ZK.CLEAR", ZkClear, -1, kWrite, 0, 0, 0, "Deletes a range of keys."},
-    {"ZK.PARTITIONS", ZkPartitions, 1, kRead, 0, 0, 0, "The partitions of the database."},
-    {"ZK.RANGE", ZkRange, -1, kRead, 0, 0, 0, "Records of a range in order."},
-    {"ZK.STAT", ZkStat, -1, kRead, 0, 0, 0, "Figures of the database, or of a partition."},
+    {"APPEND", Append, 3, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "Appends to a value; makes it when it is not there."},
+    {"AUTH", Auth, -2, kLink | kNoLogin | kNoMulti, 0, kNothing, 0, 0, 0, "Logs in."},
+    {"CLIENT", Client, -2, kConnection, 0, kNothing, 0, 0, 0, "Asks for and changes what is known of connections.",
+     ClientVerbs},
+    {"COMMAND", CommandCommand, -1, kConnection, 0, kNothing, 0, 0, 0, "Describes the commands."},
+    {"DBSIZE", DbSize, 1, kRead, kVerbScan, kEverything, 0, 0, 0, "The number of keys."},
+    {"DECR", Decr, 2, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "Takes one from an integer."},
+    {"DECRBY", DecrBy, 3, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "Takes a number from an integer."},
+    {"DEL", Del, -2, kWrite, kVerbWrite, kKeys, 1, -1, 1, "Deletes keys."},
+    {"DISCARD", Discard, 1, kLink | kAtOnce, 0, kNothing, 0, 0, 0, "Drops the commands behind MULTI."},
+    {"ECHO", Echo, 2, kLink, 0, kNothing, 0, 0, 0, "Gives its argument back."},
+    {"EXEC", Exec, 1, kConnection | kAtOnce, 0, kNothing, 0, 0, 0,
+     "Carries out the commands behind MULTI as one transaction."},
+    {"EXISTS", Exists, -2, kFastRead, kVerbRead, kKeys, 1, -1, 1, "Counts which of the keys are there."},
+    {"FLUSHDB", FlushDb, -1, kWrite, kWriteScan, kEverything, 0, 0, 0, "Deletes all keys."},
+    {"GET", Get, 2, kFastRead, kVerbRead, kKeys, 1, 1, 1, "The value of a key."},
+    {"GETDEL", GetDel, 2, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "The value of a key, which is deleted."},
+    {"HELLO", Hello, -1, kLink | kNoLogin | kNoMulti, 0, kNothing, 0, 0, 0,
+     "Chooses the protocol; logs in and names the client."},
+    {"INCR", Incr, 2, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "Adds one to an integer."},
+    {"INCRBY", IncrBy, 3, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "Adds a number to an integer."},
+    {"KEYS", Keys, 2, kRead, kVerbScan, kVisible, 0, 0, 0, "All keys that match a pattern."},
+    {"MGET", MGet, -2, kFastRead, kVerbRead, kKeys, 1, -1, 1, "The values of keys, all of one state."},
+    {"MSET", MSet, -3, kWrite, kVerbWrite, kKeys, 1, -1, 2, "Sets keys, all or none."},
+    {"MULTI", Multi, 1, kLink | kAtOnce, 0, kNothing, 0, 0, 0, "Queues the commands that follow, up to EXEC."},
+    {"PING", Ping, -1, kLink, 0, kNothing, 0, 0, 0, "Answers PONG, or its argument."},
+    {"QUIT", Quit, -1, kLink | kNoLogin | kAtOnce, 0, kNothing, 0, 0, 0, "Closes the connection."},
+    {"RESET", ResetCommand, 1, kLink | kNoLogin | kAtOnce, 0, kNothing, 0, 0, 0,
+     "Makes the connection what it was at its start."},
+    {"SCAN", Scan, -2, kRead, kVerbScan, kVisible, 0, 0, 0, "Goes through the keys in steps."},
+    {"SELECT", Select, 2, kLink | kNoMulti, 0, kSelect, 0, 0, 0, "Chooses the database."},
+    {"SET", Set, -3, kWrite, kVerbWrite, kKeys, 1, 1, 1, "Sets a key: always, or when it is or is not there.",
+     SetVerbs},
+    {"SETNX", SetNx, 3, kFastWrite, kVerbWrite, kKeys, 1, 1, 1, "Sets a key that is not there."},
+    {"STRLEN", StrLen, 2, kFastRead, kVerbRead, kKeys, 1, 1, 1, "The size of a value in bytes."},
+    {"TIME", Time, 1, kLink, 0, kNothing, 0, 0, 0, "The server's clock: seconds and microseconds."},
+    {"TYPE", Type, 2, kFastRead, kVerbRead, kKeys, 1, 1, 1, "string, or none for a key that is not there."},
+    {"UNLINK", Del, -2, kWrite | kFast, kVerbWrite, kKeys, 1, -1, 1, "Deletes keys."},
+    {"UNWATCH", Unwatch, 1, kLink, 0, kNothing, 0, 0, 0, "Forgets the watched keys."},
+    {"WATCH", Watch, -2, kFast | kAtOnce, kVerbRead, kKeys, 1, -1, 1,
+     "EXEC does nothing when one of the keys changes before it."},
+    {"ZK.BATCH", ZkBatch, -2, kWrite, kVerbWrite, kOperations, 0, 0, 0,
+     "Puts and deletes, with conditions, all or none.", ZkBatchVerbs},
+    {"ZK.CHECK", ZkCheck, 1, kRead | kAdmin | kNoMulti, kReadAdmin, kEverything, 0, 0, 0,
+     "Reads and checks every page of the database."},
+    {"ZK.CLEAR", ZkClear, -1, kWrite, kWriteScan, kRange, 0, 0, 0, "Deletes a range of keys."},
+    {"ZK.PARTITIONS", ZkPartitions, 1, kRead, kVerbRead, kDatabase, 0, 0, 0, "The partitions of the database."},
+    {"ZK.RANGE", ZkRange, -1, kRead, kReadScan, kRange, 0, 0, 0, "Records of a range in order."},
+    {"ZK.STAT", ZkStat, -1, kRead, kVerbScan, kEverything, 0, 0, 0, "Figures of the database, or of a partition."},
 };
+
+// A command without a verb is one of the connection: a new one cannot be forgotten.
+constexpr bool EachHasItsVerb() {
+  for (const Command& command : kCommands) {
+    const bool connection = command.reach == kNothing || command.reach == kSelect;
+    if (connection != (command.verbs == 0) || connection != ((command.flags & kConnection) != 0)) return false;
+  }
+  return true;
+}
+static_assert(EachHasItsVerb());
 
 constexpr size_t kLongestName = 16;
 constexpr size_t kSlots = 256;  // a power of two, several times the number of commands

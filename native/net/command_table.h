@@ -31,15 +31,33 @@ enum CommandFlag : uint32_t {
   kConnection = 128
 };
 
+// What of the databases a command can touch: how rights are asked (permission.cc).
+enum class Reach : uint8_t {
+  kNothing,     // the connection alone
+  kSelect,      // the database whose number is its argument
+  kDatabase,    // the selected database, but no keys
+  kKeys,        // the keys that it names
+  kOperations,  // the keys and ranges that ZK.BATCH names
+  kRange,       // the range that it names
+  kVisible,     // what the user may see: the handler leaves out the rest
+  kEverything,  // all keys
+};
+
+// Verbs (rights.h) that a command needs because of its arguments, whose number fits the arity.
+using MoreVerbs = uint32_t (*)(Arguments arguments);
+
 struct Command {
   std::string_view name;  // in capitals
   Handler handler;
   int arity;  // arguments with the name; negative: at least so many
   uint32_t flags;
+  uint32_t verbs;  // that a user needs; 0 for what concerns the connection alone
+  Reach reach;
   int first_key;  // place among the arguments, 0: none
   int last_key;   // negative: from the end
   int key_step;
   std::string_view summary;
+  MoreVerbs more_verbs = nullptr;
 };
 
 // The command of a name in any case, or nullptr.

@@ -42,30 +42,31 @@ TEST(arity_is_exact_or_at_least) {
 }
 
 TEST(a_scan_cursor_means_its_key_until_it_is_forgotten) {
-  ScanCursors cursors(41, 3, 100);
-  const uint64_t a = cursors.Save(0, "a");
-  const uint64_t b = cursors.Save(1, "b");
+  ScanCursors cursors(41, 3, 102);
+  const uint64_t a = cursors.Save(0, "u", "a");
+  const uint64_t b = cursors.Save(1, "u", "b");
   std::string key;
   EXPECT(a != 0 && b != a);
-  EXPECT(cursors.Find(a, 0, &key) && key == "a" && cursors.Find(a, 0, &key));
-  EXPECT(cursors.Find(b, 1, &key) && key == "b" && !cursors.Find(b, 0, &key));
-  EXPECT(!cursors.Find(0, 0, &key) && !cursors.Find(UINT64_MAX, 0, &key));
-  cursors.Save(0, "c");
-  const uint64_t d = cursors.Save(0, "d");
-  EXPECT(!cursors.Find(a, 0, &key) && cursors.Find(d, 0, &key) && key == "d");
-  const uint64_t large = cursors.Save(0, std::string(99, 'x'));
-  EXPECT(cursors.Find(large, 0, &key) && key.size() == 99 && cursors.Find(d, 0, &key));
-  cursors.Save(0, "e");
-  EXPECT(!cursors.Find(d, 0, &key));
+  EXPECT(cursors.Find(a, 0, "u", &key) && key == "a" && cursors.Find(a, 0, "u", &key));
+  EXPECT(cursors.Find(b, 1, "u", &key) && key == "b" && !cursors.Find(b, 0, "u", &key));
+  EXPECT(!cursors.Find(a, 0, "v", &key) && !cursors.Find(a, 0, "", &key));
+  EXPECT(!cursors.Find(0, 0, "u", &key) && !cursors.Find(UINT64_MAX, 0, "u", &key));
+  cursors.Save(0, "u", "c");
+  const uint64_t d = cursors.Save(0, "u", "d");
+  EXPECT(!cursors.Find(a, 0, "u", &key) && cursors.Find(d, 0, "u", &key) && key == "d");
+  const uint64_t large = cursors.Save(0, "u", std::string(99, 'x'));
+  EXPECT(cursors.Find(large, 0, "u", &key) && key.size() == 99 && cursors.Find(d, 0, "u", &key));
+  cursors.Save(0, "u", "e");
+  EXPECT(!cursors.Find(d, 0, "u", &key));
 }
 
 TEST(scan_cursors_stay_numbers_that_javascript_can_hold) {
   ScanCursors cursors((uint64_t{1} << 53) - 3);
   std::string key;
   for (int i = 0; i < 10; ++i) {
-    const uint64_t number = cursors.Save(0, std::to_string(i));
+    const uint64_t number = cursors.Save(0, "u", std::to_string(i));
     EXPECT(number > 0 && number < uint64_t{1} << 53);
-    EXPECT(cursors.Find(number, 0, &key) && key == std::to_string(i));
+    EXPECT(cursors.Find(number, 0, "u", &key) && key == std::to_string(i));
   }
 }
 

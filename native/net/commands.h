@@ -7,7 +7,11 @@
 
 namespace zkdb::net {
 
+struct PendingLogin;
+
 // commands_connection.cc
+// What a HELLO does and replies when its user is logged in.
+void FinishHello(Session* s, const PendingLogin& hello);
 void Auth(Session* s, Arguments args);
 void Client(Session* s, Arguments args);
 void Echo(Session* s, Arguments args);

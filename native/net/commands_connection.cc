@@ -1,5 +1,6 @@
 // PING ECHO TIME SELECT QUIT RESET AUTH HELLO CLIENT.
 #include <algorithm>
+#include <optional>
 
 #include "net/commands.h"
 #include "net/numbers.h"
@@ -22,16 +23,6 @@ bool SetName(Session* s, Slice name) {
     return false;
   }
   s->EditInfo()->name = name.ToString();
-  return true;
-}
-
-// False after an error reply.
-bool LogInAs(Session* s, Slice user, Slice password) {
-  if (!s->server()->Login(user, password)) {
-    s->reply()->Error("WRONGPASS invalid username-password pair or user is disabled.");
-    return false;
-  }
-  s->LogIn(user.ToString());
   return true;
 }
 
@@ -96,7 +87,9 @@ void Auth(Session* s, Arguments args) {
         "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
         "configuration is correct?");
   }
-  if (LogInAs(s, args.size() == 3 ? args[1] : Slice("default"), args.back())) s->reply()->Ok();
+  PendingLogin login;
+  login.user = args.size() == 3 ? args[1].ToString() : "default";
+  s->BeginLogin(std::move(login), args.back());
 }
 
 void Hello(Session* s, Arguments args) {
@@ -104,27 +97,35 @@ void Hello(Session* s, Arguments args) {
   if (args.size() > 1 && (!ParseInteger(args[1], &version) || version < 2 || version > 3)) {
     return s->reply()->Error("NOPROTO unsupported protocol version");
   }
-  Slice name;
-  bool named = false;
+  PendingLogin hello;
+  hello.hello = true;
+  hello.protocol = static_cast<int>(version);
+  std::optional<Slice> password;
   for (size_t i = 2; i < args.size();) {
     if (IsWord(args[i], "AUTH") && i + 2 < args.size()) {
-      if (!LogInAs(s, args[i + 1], args[i + 2])) return;
+      hello.user = args[i + 1].ToString();
+      password = args[i + 2];
       i += 3;
     } else if (IsWord(args[i], "SETNAME") && i + 1 < args.size()) {
-      name = args[i + 1];
-      named = true;
+      hello.name = args[i + 1].ToString();
+      hello.named = true;
       i += 2;
     } else {
       return s->reply()->Error("ERR Syntax error in HELLO option '" + args[i].ToString() + "'");
     }
   }
+  if (password) return s->BeginLogin(std::move(hello), *password);
   if (!s->logged_in()) {
     return s->reply()->Error(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
         "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time");
   }
-  if (named && !SetName(s, name)) return;
-  s->SetProtocol(static_cast<int>(version));
+  FinishHello(s, hello);
+}
+
+void FinishHello(Session* s, const PendingLogin& hello) {
+  if (hello.named && !SetName(s, hello.name)) return;
+  s->SetProtocol(hello.protocol);
   ReplyHello(s);
 }
 

@@ -6,6 +6,7 @@
 #include "net/commands.h"
 #include "net/glob.h"
 #include "net/numbers.h"
+#include "net/range_arguments.h"
 #include "net/record_reader.h"
 #include "net/session.h"
 
@@ -14,7 +15,8 @@ namespace zkdb::net {
 namespace {
 
 constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
-constexpr size_t kRecordCost = 32;  // bytes that a record counts for besides its own
+constexpr size_t kRecordCost = 32;       // bytes that a record counts for besides its own
+constexpr uint64_t kMostHidden = 65536;  // keys of others that one SCAN passes over
 
 // The keys that begin with a pattern's literal start, behind `after` when it is given.
 class PatternRange {
@@ -82,7 +84,8 @@ bool FindPosition(Session* s, Slice cursor, std::optional<std::string>* after) {
     return false;
   }
   if (number == 0) return true;
-  if (s->server()->scan_cursors()->Find(static_cast<uint64_t>(number), s->info().database, &after->emplace())) {
+  if (s->server()->scan_cursors()->Find(static_cast<uint64_t>(number), s->info().database, s->info().user,
+                                        &after->emplace())) {
     return true;
   }
   s->reply()->Error("ERR invalid cursor: it is not one of this database, or too old; begin again with 0");
@@ -96,72 +99,61 @@ void ReplyScan(Session* s, uint64_t cursor, const std::vector<std::string>& keys
   for (const std::string& key : keys) s->reply()->Bulk(key);
 }
 
-// ---- ranges as arguments: [GT key | GTE key] [LT key | LTE key], and for ZK.RANGE what else it takes
-
-struct RangeOptions {
-  zkdb_range range{};
-  uint32_t scan_flags = 0;
-  uint64_t limit = UINT64_MAX;
-  bool keys = true;
-  bool values = true;
+// What one SCAN has come to.
+struct ScanStep {
+  ScanStep(uint64_t most_keys, size_t most_bytes) : most(most_keys), max_bytes(most_bytes) {}
+  const uint64_t most;     // keys to look at
+  const size_t max_bytes;  // of them
+  uint64_t count = 0;
+  uint64_t hidden = 0;
+  size_t bytes = 0;
+  std::string last;
+  std::vector<std::string> keys;
+  bool exhausted = true;
 };
 
-// Takes a bound at options[*i]. False when it is none, or after an error reply (*failed).
-bool TakeBound(Session* s, Arguments options, size_t* i, zkdb_range* range, bool* failed) {
-  const Slice name = options[*i];
-  const bool lower = IsWord(name, "GT") || IsWord(name, "GTE");
-  if (!lower && !IsWord(name, "LT") && !IsWord(name, "LTE")) return false;
-  if (*i + 1 >= options.size()) return false;
-  const Slice key = options[++*i];
-  if (!s->KeyFits(key)) {
-    *failed = true;
-    return false;
-  }
-  const bool equal = name.size == 3;
-  if (lower) {
-    range->lo = key.data;
-    range->lo_size = key.size;
-    range->flags = (range->flags & ~uint32_t{ZKDB_RANGE_LO_EXCLUSIVE}) | (equal ? 0 : ZKDB_RANGE_LO_EXCLUSIVE);
-  } else {
-    range->hi = key.data;
-    range->hi_size = key.size;
-    range->flags =
-        (range->flags & ~uint32_t{ZKDB_RANGE_HI_INCLUSIVE}) | ZKDB_RANGE_HAS_HI | (equal ? ZKDB_RANGE_HI_INCLUSIVE : 0);
-  }
-  return true;
+// Whether a scan that has reached `after` is through with the keys that begin with `prefix`.
+bool IsBehind(Slice after, Slice prefix) {
+  const std::string end = PrefixEnd(prefix);
+  return !end.empty() && Compare(after, end) >= 0;
 }
 
-// Takes another option of ZK.RANGE at options[*i]; false when it is none.
-bool TakeOption(Arguments options, size_t* i, RangeOptions* out) {
-  int64_t limit = 0;
-  if (IsWord(options[*i], "REVERSE")) {
-    out->scan_flags |= ZKDB_SCAN_REVERSE;
-  } else if (IsWord(options[*i], "KEYS")) {
-    out->values = false;
-    out->scan_flags |= ZKDB_SCAN_NO_VALUES;
-  } else if (IsWord(options[*i], "VALUES")) {
-    out->keys = false;
-  } else if (IsWord(options[*i], "LIMIT") && *i + 1 < options.size() && ParseInteger(options[*i + 1], &limit) &&
-             limit >= 0) {
-    out->limit = static_cast<uint64_t>(limit);
-    ++*i;
-  } else {
-    return false;
+// Takes keys that begin with `prefix`. Those of others count as little as if they were not there, but that so many of
+// them end the step. False after an error reply.
+bool ScanBelow(Session* s, Slice prefix, const std::string* after, const ScanOptions& options, ScanStep* step) {
+  const PatternRange range(prefix, after);
+  const bool filters = s->access().filters();
+  RecordReader reader(s->limits().max_output);
+  Slice key;
+  Slice value;
+  reader.Open(s->store(), range.get(), ZKDB_SCAN_NO_VALUES, filters ? UINT64_MAX : step->most - step->count);
+  while (step->count < step->most && step->bytes < step->max_bytes && step->hidden < kMostHidden &&
+         reader.Next(&key, &value)) {
+    step->last.assign(reinterpret_cast<const char*>(key.data), key.size);
+    if (!s->access().Sees(key)) {
+      ++step->hidden;
+      continue;
+    }
+    ++step->count;
+    step->bytes += kRecordCost + key.size;
+    if (options.strings && GlobMatches(options.pattern, key)) step->keys.push_back(step->last);
   }
-  return out->keys || out->values;
+  if (reader.code() != ZKDB_OK) s->Fail(reader.error());
+  step->exhausted = reader.exhausted();
+  return reader.code() == ZKDB_OK;
 }
+
+// ---- ranges as arguments
 
 // False after an error reply.
-bool ParseRange(Session* s, Arguments options, bool bounds_only, RangeOptions* out) {
-  for (size_t i = 0; i < options.size(); ++i) {
-    bool failed = false;
-    if (TakeBound(s, options, &i, &out->range, &failed)) continue;
-    if (failed) return false;
-    if (!bounds_only && TakeOption(options, &i, out)) continue;
+bool TakeRange(Session* s, Arguments options, bool bounds_only, RangeOptions* out) {
+  if (!ParseRange(options, bounds_only, out)) {
     s->FailSyntax();
     return false;
   }
-  return true;
+  const zkdb_range& range = out->range;
+  return s->KeyFits({static_cast<const uint8_t*>(range.lo), range.lo_size}) &&
+         s->KeyFits({static_cast<const uint8_t*>(range.hi), range.hi_size});
 }
 
 // Writes the records up to a limit of bytes; *last is then the key of the last one.
@@ -231,46 +223,40 @@ void Scan(Session* s, Arguments args) {
   ScanOptions options;
   std::optional<std::string> after;
   if (!FindPosition(s, args[1], &after) || !ParseScanOptions(s, args.subspan(2), &options)) return;
-  const PatternRange range(GlobPrefix(options.pattern), after ? &*after : nullptr);
-  RecordReader reader(s->limits().max_output);
-  std::vector<std::string> keys;
-  std::string last;
-  size_t bytes = 0;
-  Slice key;
-  Slice value;
-  if (reader.Open(s->store(), range.get(), ZKDB_SCAN_NO_VALUES, options.count) == ZKDB_OK) {
-    while (bytes < s->limits().pause_output && reader.Next(&key, &value)) {
-      bytes += kRecordCost + key.size;
-      last.assign(reinterpret_cast<const char*>(key.data), key.size);
-      if (options.strings && GlobMatches(options.pattern, key)) keys.push_back(last);
-    }
+  ScanStep step(options.count, s->limits().pause_output);
+  for (const std::string& prefix : s->access().VisiblePrefixes(GlobPrefix(options.pattern))) {
+    if (after && IsBehind(*after, prefix)) continue;
+    if (!ScanBelow(s, prefix, after ? &*after : nullptr, options, &step)) return;
+    if (!step.exhausted) break;
   }
-  if (reader.code() != ZKDB_OK) return s->Fail(reader.error());
-  const uint64_t next = reader.exhausted() ? 0 : s->server()->scan_cursors()->Save(s->info().database, last);
-  ReplyScan(s, next, keys);
+  const uint64_t next =
+      step.exhausted ? 0 : s->server()->scan_cursors()->Save(s->info().database, s->info().user, step.last);
+  ReplyScan(s, next, step.keys);
 }
 
 void Keys(Session* s, Arguments args) {
   const Slice pattern = args[1];
-  const PatternRange range(GlobPrefix(pattern), nullptr);
-  RecordReader reader(s->limits().max_output);
   OutputBuffer* const out = s->output();
   const size_t mark = out->size();
   const size_t place = s->reply()->StartArray();
   size_t count = 0;
   Slice key;
   Slice value;
-  if (reader.Open(s->store(), range.get(), ZKDB_SCAN_NO_VALUES, UINT64_MAX) == ZKDB_OK) {
-    while (!out->overflowed() && reader.Next(&key, &value)) {
-      if (!GlobMatches(pattern, key)) continue;
-      s->reply()->Bulk(key);
-      ++count;
+  for (const std::string& prefix : s->access().VisiblePrefixes(GlobPrefix(pattern))) {
+    const PatternRange range(prefix, nullptr);
+    RecordReader reader(s->limits().max_output);
+    if (reader.Open(s->store(), range.get(), ZKDB_SCAN_NO_VALUES, UINT64_MAX) == ZKDB_OK) {
+      while (!out->overflowed() && reader.Next(&key, &value)) {
+        if (!GlobMatches(pattern, key) || !s->access().Sees(key)) continue;
+        s->reply()->Bulk(key);
+        ++count;
+      }
     }
+    if (reader.code() == ZKDB_OK) continue;
+    out->Truncate(mark);
+    return s->Fail(reader.error());
   }
   s->reply()->FinishArray(place, count);
-  if (reader.code() == ZKDB_OK) return;
-  out->Truncate(mark);
-  s->Fail(reader.error());
 }
 
 void DbSize(Session* s, Arguments) {
@@ -290,7 +276,7 @@ void FlushDb(Session* s, Arguments args) {
 void ZkClear(Session* s, Arguments args) {
   RangeOptions options;
   uint64_t deleted = 0;
-  if (!ParseRange(s, args.subspan(1), true, &options) || !Clear(s, options.range, &deleted)) return;
+  if (!TakeRange(s, args.subspan(1), true, &options) || !Clear(s, options.range, &deleted)) return;
   s->reply()->Integer(static_cast<int64_t>(deleted));
 }
 
@@ -298,7 +284,7 @@ void ZkClear(Session* s, Arguments args) {
 // (key, value, key, value, ... or only one of them) and the key to go on behind, null when the range ends here.
 void ZkRange(Session* s, Arguments args) {
   RangeOptions options;
-  if (!ParseRange(s, args.subspan(1), false, &options)) return;
+  if (!TakeRange(s, args.subspan(1), false, &options)) return;
   RecordReader reader(s->limits().max_output);
   if (reader.Open(s->store(), &options.range, options.scan_flags, options.limit) != ZKDB_OK) {
     return s->Fail(reader.error());

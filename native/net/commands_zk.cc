@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "net/batch_arguments.h"
 #include "net/commands.h"
 #include "net/numbers.h"
 #include "net/session.h"
@@ -12,74 +13,24 @@ namespace {
 
 // ---- ZK.BATCH
 
-struct Operation {
-  std::string_view name;
-  zkdb_op kind;
-  size_t arguments;  // behind the name
-};
-
-constexpr Operation kOperations[] = {
-    {"PUT", ZKDB_OP_PUT, 2},
-    {"DEL", ZKDB_OP_DELETE, 1},
-    {"CLEAR", ZKDB_OP_DELETE_RANGE, 2},
-    {"PUTNX", ZKDB_OP_PUT_IF_ABSENT, 2},
-    {"PUTXX", ZKDB_OP_PUT_IF_PRESENT, 2},
-    {"PUTIF", ZKDB_OP_PUT_IF_VALUE, 3},
-    {"DELIF", ZKDB_OP_DELETE_IF_VALUE, 2},
-};
-
-struct BatchOptions {
-  zkdb_durability durability = ZKDB_DURABILITY_DEFAULT;
-  uint32_t write_flags = 0;
-};
-
 // Adds the operation at args[*i] and moves behind it. False after an error reply.
 bool AddOperation(Session* s, Arguments args, size_t* i, BatchBuilder* batch) {
-  for (const Operation& operation : kOperations) {
-    if (!IsWord(args[*i], operation.name)) continue;
-    if (*i + operation.arguments >= args.size()) break;
-    const Arguments given = args.subspan(*i + 1, operation.arguments);
-    *i += 1 + operation.arguments;
-    if (!s->KeyFits(given[0])) return false;
-    switch (operation.kind) {
-      case ZKDB_OP_DELETE: batch->Add(operation.kind, given[0]); return true;
-      case ZKDB_OP_PUT_IF_VALUE: batch->PutIfValue(given[0], given[1], given[2]); return true;
-      case ZKDB_OP_DELETE_RANGE:
-        if (!s->KeyFits(given[1])) return false;
-        batch->Add(operation.kind, given[0], given[1], given[1].empty() ? uint8_t{0} : uint8_t{ZKDB_RANGE_HAS_HI});
-        return true;
-      default: batch->Add(operation.kind, given[0], given[1]); return true;
-    }
+  BatchOperation operation;
+  if (!TakeOperation(args, i, &operation)) {
+    s->reply()->Error("ERR ZK.BATCH: argument " + std::to_string(*i) +
+                      " begins no operation that is complete: PUT key value, DEL key, CLEAR from to, PUTNX key value, "
+                      "PUTXX key value, PUTIF key expected value, DELIF key expected");
+    return false;
   }
-  s->reply()->Error("ERR ZK.BATCH: argument " + std::to_string(*i) +
-                    " begins no operation that is complete: PUT key value, DEL key, CLEAR from to, PUTNX key value, "
-                    "PUTXX key value, PUTIF key expected value, DELIF key expected");
-  return false;
-}
-
-// Takes DURABILITY level and NONATOMIC before the operations. False after an error reply.
-bool TakeBatchOptions(Session* s, Arguments args, size_t* i, BatchOptions* out) {
-  while (*i < args.size()) {
-    if (IsWord(args[*i], "NONATOMIC")) {
-      out->write_flags = ZKDB_WRITE_NON_ATOMIC;
-      ++*i;
-      continue;
-    }
-    if (!IsWord(args[*i], "DURABILITY") || *i + 1 == args.size()) return true;
-    const Slice level = args[*i + 1];
-    if (IsWord(level, "COMMIT")) {
-      out->durability = ZKDB_DURABILITY_COMMIT;
-    } else if (IsWord(level, "INTERVAL")) {
-      out->durability = ZKDB_DURABILITY_INTERVAL;
-    } else if (IsWord(level, "NONE")) {
-      out->durability = ZKDB_DURABILITY_NONE;
-    } else {
-      s->FailSyntax();
-      return false;
-    }
-    *i += 2;
+  if (!s->KeyFits(operation.key)) return false;
+  switch (operation.kind) {
+    case ZKDB_OP_PUT_IF_VALUE: batch->PutIfValue(operation.key, operation.other, operation.value); return true;
+    case ZKDB_OP_DELETE_RANGE:
+      if (!s->KeyFits(operation.other)) return false;
+      batch->Add(operation.kind, operation.key, operation.other, static_cast<uint8_t>(ClearRange(operation).flags));
+      return true;
+    default: batch->Add(operation.kind, operation.key, operation.other); return true;
   }
-  return true;
 }
 
 void Pair(ReplyWriter* reply, std::string_view name, uint64_t value) {
@@ -150,7 +101,7 @@ int TakeFinding(void* context, const char* text, size_t size) {
 void ZkBatch(Session* s, Arguments args) {
   BatchOptions options;
   size_t i = 1;
-  if (!TakeBatchOptions(s, args, &i, &options)) return;
+  if (!TakeBatchOptions(args, &i, &options)) return s->FailSyntax();
   if (s->store().txn != nullptr && i > 1) return s->reply()->Error("ERR ZK.BATCH takes no options behind MULTI");
   BatchBuilder* batch = s->StartBatch();
   while (i < args.size()) {

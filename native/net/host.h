@@ -3,10 +3,11 @@
 // Thread-safety: a Server is called by the sessions of all threads at once.
 //
 // Invariants:
-//  1. A session calls its Server from inside its constructor and Session::Receive only.
+//  1. A session calls its Server from inside its constructor, Session::Receive and Session::FinishLogin only.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/slice.h"
@@ -46,6 +47,18 @@ bool Matches(const ClientFilter& filter, const ClientInfo& client);
 // One line of CLIENT LIST with its line end.
 std::string FormatClient(const ClientInfo& client, uint64_t now_us);
 
+// What an audit log is told. It never holds a key, a value or a password.
+enum class AuditKind { kLogin, kLoginRefused, kDenied, kAdmin };
+
+struct AuditEvent {
+  AuditKind kind;
+  const ClientInfo* client;  // during the call
+  Slice user;                // who logged in, or tried to; else the client's user
+  std::string_view command;  // its name in the table; empty for logins
+  std::string_view reason;   // of kDenied: "command", "database" or "key"; else empty
+  uint64_t count;            // of kDenied: how many were denied since the login, this one included; else 1
+};
+
 class Server {
  public:
   virtual ~Server() = default;
@@ -55,8 +68,12 @@ class Server {
 
   // Whether a client has to log in before anything else.
   virtual bool NeedsLogin() const = 0;
-  // Whether `user` may come in with `password`. Refusals are slowed down by whoever owns the socket.
-  virtual bool Login(Slice user, Slice password) = 0;
+  // Begins to check `password`, for the session of `client`, whose FinishLogin is called with the answer: on the
+  // session's thread, and never from inside this call. Waiting is not the client's fault: time limits stand still.
+  // Refusals are slowed down by whoever checks.
+  virtual void BeginLogin(const ClientInfo& client, Slice user, Slice password) = 0;
+  // Something happened that an audit log keeps. Called in the middle of a command: it does not block.
+  virtual void Audit(const AuditEvent& event) { (void)event; }
 
   // Wall clock, microseconds since 1970.
   virtual uint64_t NowUs() const = 0;

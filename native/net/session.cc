@@ -28,19 +28,20 @@ bool IsThree(Slice name, const char* capitals) {
 
 }  // namespace
 
-Session::Session(Server* server, ClientInfo info, const SessionLimits& limits)
+Session::Session(Server* server, ClientInfo info, const SessionLimits& limits, std::shared_ptr<const Rights> rights)
     : server_(server),
       limits_(limits),
       info_(std::move(info)),
       output_(limits.max_output),
       reply_(&output_),
       parser_(limits.parser),
-      logged_in_(!server->NeedsLogin()) {
+      first_user_(info_.user),
+      first_rights_(std::move(rights)) {
   ZKDB_ASSERT(limits.max_output >= limits.pause_output + kOutputSlack && limits.max_output <= ZKDB_MAX_VALUE_SIZE);
   ZKDB_ASSERT(limits.parser.frame_bytes <= ZKDB_MAX_VALUE_SIZE);
-  if (!logged_in_) parser_.SetLimits(limits_.before_login);
-  store_.db = server_->Database(0);
-  ZKDB_ASSERT(store_.db != nullptr);
+  if (first_rights_ == nullptr && !server->NeedsLogin()) first_rights_ = FullRights();
+  ZKDB_ASSERT(SelectDatabase(0));
+  first_rights_ != nullptr ? LogIn(first_user_, first_rights_) : LogOut();
 }
 
 ReceiveResult Session::Receive(Slice input) {
@@ -60,7 +61,7 @@ ReceiveResult Session::Receive(Slice input) {
 ReceiveResult Session::Run(Slice input) {
   size_t at = 0;
   bool room = true;
-  while (room && !closing_) {
+  while (room && !closing_ && !login_) {
     room = output_.size() < limits_.pause_output;
     if (!room) break;
     const Parsed parsed = parser_.Next(input.Sub(at));
@@ -80,6 +81,7 @@ ReceiveResult Session::Run(Slice input) {
     ++commands_;
   }
   if (closing_) return {input.size, SessionState::kClosing};
+  if (login_) return {at, SessionState::kWaiting};
   pending_ = share_writes_ && room && gathered_ == Gathered::kSets && sets_.bytes().size <= kMaxSharedBytes;
   if (pending_) return {at, SessionState::kOpen, true};
   room = Flush(&at) && room;
@@ -105,6 +107,7 @@ bool Session::Gather(Arguments args, size_t begin, size_t end) {
   if (args.size() == 2 && IsThree(args[0], "GET")) {
     const bool fits = ends_.size() <= kMaxGets && keys_.size() < kMaxGetBytes;
     if (gathered_ == Gathered::kSets || !fits || args[1].size > ZKDB_MAX_KEY_SIZE) return false;
+    if (!access_.AllowsKey(kVerbRead, args[1])) return false;
     GatherGet(args[1], begin, end);
     return true;
   }
@@ -112,6 +115,7 @@ bool Session::Gather(Arguments args, size_t begin, size_t end) {
   const bool fits = sets_.count() < kMaxSets && sets_.bytes().size < kMaxSetBytes;
   if (gathered_ == Gathered::kGets || !fits) return false;
   if (args[1].size > ZKDB_MAX_KEY_SIZE || args[2].size > ZKDB_MAX_VALUE_SIZE) return false;
+  if (!access_.AllowsKey(kVerbWrite, args[1])) return false;
   sets_.Add(ZKDB_OP_PUT, args[1], args[2]);
   gathered_ = Gathered::kSets;
   return true;
@@ -254,7 +258,7 @@ bool Session::Admit(const Command* command, Arguments args) {
   } else if (multi_ && (command->flags & kNoMulti) != 0) {
     reply_.Error("ERR Command not allowed inside a transaction");
   } else {
-    return true;
+    return Permit(*command, args);
   }
   return false;
 }
@@ -348,16 +352,11 @@ void Session::ReleaseMemory() {
 
 // ---- what the connection is
 
-void Session::LogIn(std::string user) {
-  EditInfo()->user = std::move(user);
-  logged_in_ = true;
-  parser_.SetLimits(limits_.parser);
-}
-
 bool Session::SelectDatabase(uint32_t number) {
   zkdb_db* db = server_->Database(number);
   if (db == nullptr) return false;
   store_.db = db;
+  access_.SelectDatabase(db, number);
   EditInfo()->database = number;
   return true;
 }
@@ -373,10 +372,7 @@ void Session::ResetState() {
   SelectDatabase(0);
   info_.name.clear();
   info_.no_evict = false;
-  if (!server_->NeedsLogin()) return;
-  logged_in_ = false;
-  info_.user = "default";
-  parser_.SetLimits(limits_.before_login);
+  first_rights_ != nullptr ? LogIn(first_user_, first_rights_) : LogOut();
 }
 
 }  // namespace zkdb::net

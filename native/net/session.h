@@ -14,16 +14,22 @@
 //  4. After a protocol error, QUIT, or its own kill the session is closing: it takes no byte more.
 //  5. Memory: the input is the caller's; the queue of MULTI, watched values and values read whole are limited. An
 //     idle session keeps at most some 64 KiB, and a few hundred bytes after ReleaseMemory.
-//  6. While writes are pending (ShareWrites), the session takes no byte more and answers nothing: FinishWrites first.
+//  6. No command is carried out that the rights of the session's user do not allow at that moment.
+//  7. While a login is being checked no command is taken: those behind it see its outcome.
+//  8. While writes are pending (ShareWrites), the session takes no byte more and answers nothing: FinishWrites first.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "net/command_table.h"
 #include "net/host.h"
+#include "net/permission.h"
 #include "net/reply.h"
 #include "net/resp_parser.h"
+#include "net/rights.h"
 #include "net/store.h"
 
 namespace zkdb::net {
@@ -43,7 +49,23 @@ inline constexpr size_t kOutputSlack = size_t{2} << 20;
 enum class SessionState {
   kOpen,     // give more bytes when there are some
   kPaused,   // send output; then call again with what was not consumed
+  kWaiting,  // a login is being checked: after FinishLogin call again with what was not consumed
   kClosing,  // send output, then close
+};
+
+enum class LoginVerdict {
+  kWelcome,
+  kRefused,  // wrong, unknown, or not to be told: one answer for all
+  kFailed,   // it could not be checked
+};
+
+// A login that is being checked, and what its command does when it is welcome.
+struct PendingLogin {
+  std::string user;
+  bool hello = false;  // HELLO, not AUTH
+  int protocol = 2;    // of HELLO, as the two below
+  bool named = false;
+  std::string name;
 };
 
 struct ReceiveResult {
@@ -54,8 +76,10 @@ struct ReceiveResult {
 
 class Session {
  public:
-  // `info` says id, addresses and the time of connecting. `server` outlives the session.
-  Session(Server* server, ClientInfo info, const SessionLimits& limits = {});
+  // `info` says id, addresses and the time of connecting. `server` outlives the session. With `rights` the connection
+  // has proved already, by a certificate, that it is the user of `info`; RESET brings it back to that.
+  Session(Server* server, ClientInfo info, const SessionLimits& limits = {},
+          std::shared_ptr<const Rights> rights = nullptr);
 
   // Carries out the commands that `input` holds whole. `input` begins with the bytes that the last call did not
   // consume; it may lie elsewhere than then, and may be empty.
@@ -69,6 +93,13 @@ class Session {
   const BatchBuilder& pending_writes() const { return sets_; }
   zkdb_db* pending_database() const { return store_.db; }
   void FinishWrites(zkdb_code code, const zkdb_error& error);
+
+  // Answers the login that Server::BeginLogin was told of. `rights` are those of a welcome user.
+  // REQUIRES: the last Receive gave kWaiting, and everything before the login has been replied to.
+  void FinishLogin(LoginVerdict verdict, std::shared_ptr<const Rights> rights = nullptr);
+  // A user's rights are others from now on; nullptr: there is no such user any more, and a session of his closes.
+  // Commands behind MULTI are asked again when EXEC runs. Sessions of other users are left alone.
+  void ChangeRights(const std::string& user, const std::shared_ptr<const Rights>& rights);
 
   // Gives back what an idle session keeps for the next commands.
   void ReleaseMemory();
@@ -96,7 +127,9 @@ class Session {
 
   void Close() { closing_ = true; }
   bool logged_in() const { return logged_in_; }
-  void LogIn(std::string user);
+  const Access& access() const { return access_; }
+  // Asks the server; the reply comes when it has answered.
+  void BeginLogin(PendingLogin login, Slice password);
   // False when there is no such database.
   bool SelectDatabase(uint32_t number);
   void SetProtocol(int version);
@@ -151,6 +184,12 @@ class Session {
   // Carries out one command. False when its reply has to wait for room.
   bool Dispatch(Arguments args);
   bool Admit(const Command* command, Arguments args);
+  // Whether the user's rights allow the command. False after an error reply.
+  bool Permit(const Command& command, Arguments args);
+  void ReplyDenied(Denial denial, const Command& command, Arguments args);
+  void AuditDenied(Denial denial, const Command& command);
+  void LogIn(const std::string& user, std::shared_ptr<const Rights> rights);
+  void LogOut();
   // Takes the reply behind `mark` back when it did not fit. False when it can fit once the output is sent.
   bool SettleOverflow(size_t mark);
   void Queue(Arguments args);
@@ -167,7 +206,12 @@ class Session {
   ReplyWriter reply_;
   RespParser parser_;
   Store store_;
-  bool logged_in_;
+  const std::string first_user_;                // whom the connection is without a login
+  std::shared_ptr<const Rights> first_rights_;  // nullptr: nobody
+  Access access_;
+  std::optional<PendingLogin> login_;
+  uint64_t denied_ = 0;  // commands since the login
+  bool logged_in_ = false;
   bool closing_ = false;
   bool info_changed_ = true;
   bool share_writes_ = false;
@@ -185,6 +229,7 @@ class Session {
 
   bool multi_ = false;
   bool multi_aborted_ = false;
+  bool watch_lost_ = false;            // keys were watched with other rights: EXEC does nothing
   std::string queue_;                  // arguments, one behind the other
   std::vector<uint32_t> queue_sizes_;  // per command: number of arguments, then the size of each
   std::vector<Watched> watched_;

@@ -1,7 +1,8 @@
 // Fuzzes the session: bytes as a client may send them, in pieces that the input chooses. Whatever they are, the session
 // stays within its limits, consumes no more than it was given, and the same bytes in one piece give the same replies.
 //
-// Input: byte 0 chooses the limits (bit 0: small ones), whether a login is needed (bit 1), and the size of the pieces
+// Input: byte 0 chooses the limits (bit 0: small ones), whether a login is needed (bit 1: its answer comes when more
+// pieces have, and "default" may do everything, "a" only what begins with an a), and the size of the pieces
 // (bits 2 to 7: 1 to 64 bytes); the rest is what the client sends. An input without a line end is also taken as
 // commands of the table: each of its bytes chooses a command or an argument.
 #include <cctype>
@@ -49,18 +50,23 @@ std::string MakeCommands(FuzzInput* input) {
   return bytes;
 }
 
-// Sends `bytes` in pieces and checks what holds for every session.
+// Sends `bytes` in pieces and checks what holds for every session. A login is answered three pieces after it.
 std::string Play(TestServer* server, const SessionLimits& limits, std::string_view bytes, size_t piece) {
+  server->pending_logins.clear();
   TestClient client(server, 1, limits);
+  size_t pieces = 0;
   const size_t frame = std::max(limits.parser.frame_bytes, limits.before_login.frame_bytes);
   std::string replies;
   for (size_t at = 0; at < bytes.size() && !client.closing(); at += piece) {
+    client.answers_logins = ++pieces % 4 == 0;
     replies += client.Send(bytes.substr(at, piece));
     EXPECT(client.most_output() <= limits.max_output);
-    EXPECT(client.closing() || client.unread() <= frame);
+    EXPECT(client.closing() || client.waiting() || client.unread() <= frame);
+    EXPECT(client.waiting() == !server->pending_logins.empty());
     EXPECT(client.session()->wanted() <= frame);
   }
-  return replies;
+  client.answers_logins = true;
+  return replies + client.Send("");
 }
 
 // Whether replies depend on what they may not be compared by: the clock, numbers of cursors and commits.
@@ -78,6 +84,8 @@ void RunOne(FuzzInput* input) {
   const uint8_t choice = input->Byte();
   const SessionLimits limits = (choice & 1) != 0 ? SmallLimits() : SessionLimits();
   server.needs_login = (choice & 2) != 0;
+  server.users["a"] = MakeRights({kVerbRead | kVerbWrite | kVerbScan, false, {0}, {"a"}, {}});
+  server.audited.clear();
   const Slice rest = input->Rest();
   std::string bytes = rest.ToString();
   if (bytes.find('\n') == std::string::npos) {

@@ -53,7 +53,8 @@ void Session::RunQueue() {
       args.emplace_back(queue_.data() + byte, queue_sizes_[i]);
       byte += queue_sizes_[i++];
     }
-    FindCommand(args[0])->handler(this, args);
+    const Command& command = *FindCommand(args[0]);
+    if (Permit(command, args)) command.handler(this, args);
   }
 }
 
@@ -110,6 +111,7 @@ bool Session::WatchKey(Slice key) {
 }
 
 void Session::Unwatch() {
+  watch_lost_ = false;
   if (watched_.empty()) return;
   std::vector<Watched>().swap(watched_);
   watched_bytes_ = 0;
@@ -117,7 +119,8 @@ void Session::Unwatch() {
 }
 
 bool Session::CompareWatched(zkdb_txn* txn, bool* unchanged) {
-  *unchanged = true;
+  *unchanged = !watch_lost_;
+  if (watch_lost_) return true;
   std::string value;
   const Store selected = store_;
   for (const Watched& watched : watched_) {

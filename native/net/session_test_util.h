@@ -35,6 +35,16 @@ struct DatabaseCloser {
   void operator()(zkdb_db* db) const { zkdb_close(db, nullptr); }
 };
 
+// A copy of an AuditEvent.
+struct Audited {
+  AuditKind kind;
+  uint64_t client;
+  std::string user;
+  std::string command;
+  std::string reason;
+  uint64_t count;
+};
+
 class TestServer : public Server {
  public:
   explicit TestServer(const std::string& directory, const char* partitions = "1", size_t databases = 2)
@@ -48,7 +58,13 @@ class TestServer : public Server {
     return number < databases_.size() ? databases_[number].get() : nullptr;
   }
   bool NeedsLogin() const override { return needs_login; }
-  bool Login(Slice user, Slice password) override { return user == Slice("default") && password == Slice("secret"); }
+  void BeginLogin(const ClientInfo& client, Slice user, Slice password) override {
+    pending_logins[client.id] = {user.ToString(), password.ToString()};
+  }
+  void Audit(const AuditEvent& event) override {
+    audited.push_back({event.kind, event.client->id, event.user.ToString(), std::string(event.command),
+                       std::string(event.reason), event.count});
+  }
   uint64_t NowUs() const override { return ++now_us_; }
   void ClientChanged(const ClientInfo& info) override { clients_[info.id] = info; }
   std::vector<ClientInfo> ListClients() override {
@@ -65,7 +81,21 @@ class TestServer : public Server {
   }
   ScanCursors* scan_cursors() override { return &cursors_; }
 
+  // Answers the session's login if it waits for one: the password of everyone is "secret".
+  bool AnswerLogin(Session* session) {
+    const auto login = pending_logins.extract(session->info().id);
+    if (login.empty()) return false;
+    const auto& [user, password] = login.mapped();
+    const auto rights = users.find(user);
+    const bool good = rights != users.end() && password == "secret";
+    session->FinishLogin(good ? LoginVerdict::kWelcome : LoginVerdict::kRefused, good ? rights->second : nullptr);
+    return true;
+  }
+
   bool needs_login = false;
+  std::map<std::string, std::shared_ptr<const Rights>> users = {{"default", FullRights()}};
+  std::map<uint64_t, std::pair<std::string, std::string>> pending_logins;  // user and password, by session
+  std::vector<Audited> audited;
 
  private:
   mutable uint64_t now_us_ = 1'700'000'000'000'000;
@@ -86,36 +116,46 @@ inline std::string Encode(std::initializer_list<std::string_view> words) {
 
 class TestClient {
  public:
-  explicit TestClient(Server* server, uint64_t id = 1, const SessionLimits& limits = {})
-      : session_(server, MakeInfo(id), limits) {}
+  explicit TestClient(TestServer* server, uint64_t id = 1, const SessionLimits& limits = {},
+                      std::shared_ptr<const Rights> rights = nullptr, const std::string& user = "default")
+      : server_(server), session_(server, MakeInfo(id, user), limits, std::move(rights)) {}
 
-  // Sends bytes, reads all replies, and goes on while the session is paused.
+  // Sends bytes, reads all replies, and goes on while the session is paused or its login is answered.
   std::string Send(std::string_view bytes) {
-    unread_.append(bytes);
-    std::string replies;
-    do {
-      // Memory of its own size: a read behind it is an error that AddressSanitizer sees.
-      const auto input = std::make_unique_for_overwrite<uint8_t[]>(unread_.size());
-      std::memcpy(input.get(), unread_.data(), unread_.size());
-      const ReceiveResult result = session_.Receive({input.get(), unread_.size()});
-      unread_.erase(0, result.consumed);
-      state_ = result.state;
-      most_output_ = std::max(most_output_, session_.output()->size());
-      replies += TakeOutput();
-    } while (state_ == SessionState::kPaused);
+    std::string replies = Receive(bytes);
+    while (state_ == SessionState::kPaused ||
+           (state_ == SessionState::kWaiting && answers_logins && server_->AnswerLogin(&session_))) {
+      replies += Receive({});
+    }
     return replies;
+  }
+  // The same without going on.
+  std::string Receive(std::string_view bytes) {
+    unread_.append(bytes);
+    // Memory of its own size: a read behind it is an error that AddressSanitizer sees.
+    const auto input = std::make_unique_for_overwrite<uint8_t[]>(unread_.size());
+    std::memcpy(input.get(), unread_.data(), unread_.size());
+    const ReceiveResult result = session_.Receive({input.get(), unread_.size()});
+    unread_.erase(0, result.consumed);
+    state_ = result.state;
+    most_output_ = std::max(most_output_, session_.output()->size());
+    return TakeOutput();
   }
   std::string Call(std::initializer_list<std::string_view> words) { return Send(Encode(words)); }
 
   Session* session() { return &session_; }
+  bool waiting() const { return state_ == SessionState::kWaiting; }
   bool closing() const { return state_ == SessionState::kClosing; }
   size_t unread() const { return unread_.size(); }
   size_t most_output() const { return most_output_; }
 
+  bool answers_logins = true;
+
  private:
-  static ClientInfo MakeInfo(uint64_t id) {
+  static ClientInfo MakeInfo(uint64_t id, const std::string& user) {
     ClientInfo info;
     info.id = id;
+    info.user = user;
     info.address = "127.0.0.1:" + std::to_string(5000 + id);
     info.local_address = "127.0.0.1:6379";
     info.connected_us = 1'700'000'000'000'000;
@@ -129,6 +169,7 @@ class TestClient {
     return bytes;
   }
 
+  TestServer* const server_;
   Session session_;
   std::string unread_;
   SessionState state_ = SessionState::kOpen;

@@ -16,6 +16,7 @@ import { addSalvage } from './salvage.js'
 import { addScan } from './scan.js'
 import { addServe } from './serve.js'
 import { addStat } from './stat.js'
+import { addUserCommand } from './user.js'
 
 /** Awaits a command, flushes its output and sets the exit code. */
 async function run(exit: Promise<number>): Promise<void> {
@@ -52,21 +53,9 @@ ${exitHelp}`
     writeErr: (text) => void (wantsJson || process.stderr.write(text)),
     outputError: (text, write) => write(text.replace(/^error: /, `${errorColour.red('zkdb:')} ZKDB_USAGE: `))
   })
-  for (const add of [
-    addGet,
-    addPut,
-    addDel,
-    addScan,
-    addLoad,
-    addStat,
-    addRoute,
-    addCheck,
-    addInspect,
-    addSalvage,
-    addServe
-  ]) {
-    add(program, run)
-  }
+  const data = [addGet, addPut, addDel, addScan, addLoad]
+  const care = [addStat, addRoute, addCheck, addInspect, addSalvage, addServe, addUserCommand]
+  for (const add of [...data, ...care]) add(program, run)
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program)
   return program
 }

@@ -52,7 +52,7 @@ void Connection::Poll(int events) {
 
 void Connection::OnPoll(uv_poll_t* handle, int status, int events) {
   auto* self = static_cast<Connection*>(handle->data);
-  if (status < 0) return self->Close();
+  if (status < 0 || (events & UV_DISCONNECT) != 0) return self->Close();
   if ((events & UV_WRITABLE) != 0) self->Settle();
   if ((events & UV_READABLE) != 0) self->OnReadable();
 }
@@ -125,6 +125,16 @@ void Connection::Resume() {
   }
 }
 
+void Connection::FinishLogin(LoginVerdict verdict, const std::shared_ptr<const Rights>& rights) {
+  if (phase_ != Phase::kOpen || state_ != SessionState::kWaiting) return;
+  session_.FinishLogin(verdict, rights);
+  login_ms_ = progress_ms_ = loop_->now_ms();
+  logged_in_ = session_.logged_in();
+  // What came behind the login is in the input still.
+  state_ = session_.closing() ? SessionState::kClosing : SessionState::kPaused;
+  Settle();
+}
+
 void Connection::AnswerWrites() {
   pending_ = false;
   if (phase_ != Phase::kOpen) return;
@@ -137,6 +147,7 @@ void Connection::AnswerWrites() {
 void Connection::Settle() {
   if (phase_ != Phase::kOpen || pending_ || ready_ || !Send()) return;
   if (session_.output()->size() > 0) return Poll(UV_WRITABLE);
+  if (state_ == SessionState::kWaiting) return Poll(UV_DISCONNECT);
   Poll(UV_READABLE);
   if (state_ == SessionState::kClosing) return Linger();
   if (state_ == SessionState::kOpen && !stopping_) return;
@@ -183,6 +194,7 @@ void Connection::Sweep(uint64_t now_ms) {
   const ServerShared* const shared = loop_->shared();
   const auto passed = [now_ms](uint64_t since_ms, uint64_t limit_ms) { return now_ms >= since_ms + limit_ms; };
   if (phase_ == Phase::kLingering) return passed(linger_until_ms_, 0) ? Close() : void();
+  if (state_ == SessionState::kWaiting) return;
   const bool stuck = waiting_ > 0 || input_.size() > 0;
   if (stuck && !pending_ && !ready_ && passed(progress_ms_, shared->stuck_ms)) return DropSlow();
   if (!logged_in_ && passed(login_ms_, shared->login_ms)) {

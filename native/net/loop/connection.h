@@ -38,6 +38,8 @@ class Connection {
   void Resume();
   // After the session's pending writes are finished.
   void AnswerWrites();
+  // Answers the login that the session waits for, if it does.
+  void FinishLogin(LoginVerdict verdict, const std::shared_ptr<const Rights>& rights);
   // Looks at the clock: closes what is idle or stuck.
   void Sweep(uint64_t now_ms);
   // Answers what has arrived, sends it, and closes.

@@ -92,11 +92,21 @@ void EventLoop::Adopt(Accepted accepted) {
   Post([this, accepted = std::move(accepted)] { Connect(accepted); });
 }
 
+Connection* EventLoop::Find(uint64_t id) const {
+  const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                  [id](const Connection* connection) { return connection->id() == id; });
+  return found == connections_.end() ? nullptr : *found;
+}
+
 void EventLoop::Kill(uint64_t id) {
   Post([this, id] {
-    const auto found = std::find_if(connections_.begin(), connections_.end(),
-                                    [id](const Connection* connection) { return connection->id() == id; });
-    if (found != connections_.end()) (*found)->Close();
+    if (Connection* const connection = Find(id)) connection->Close();
+  });
+}
+
+void EventLoop::FinishLogin(uint64_t id, LoginVerdict verdict, std::shared_ptr<const Rights> rights) {
+  Post([this, id, verdict, rights = std::move(rights)] {
+    if (Connection* const connection = Find(id)) connection->FinishLogin(verdict, rights);
   });
 }
 

@@ -68,6 +68,8 @@ class EventLoop {
   // Takes a connection over, closing it when the loop is stopping.
   void Adopt(Accepted accepted);
   void Kill(uint64_t id);
+  // Answers a login of the connection, if it is one of this loop's and still waits.
+  void FinishLogin(uint64_t id, LoginVerdict verdict, std::shared_ptr<const Rights> rights);
   // Runs `task` on the loop's thread.
   void Post(std::function<void()> task);
   uint32_t load() const { return load_.load(std::memory_order_relaxed); }
@@ -95,6 +97,7 @@ class EventLoop {
   static constexpr uint64_t kSweep_ms = 100;
   static constexpr size_t kSweepParts = 10;  // each connection is looked at once in so many sweeps
 
+  Connection* Find(uint64_t id) const;
   void Connect(Accepted accepted);
   // False when the loop does not take the socket, which is then still open.
   bool AddConnection(uint64_t id, Accepted accepted);

@@ -96,8 +96,10 @@ class LoopServer::State : public Server {
 
   zkdb_db* Database(uint32_t number) override { return number < databases_.size() ? databases_[number] : nullptr; }
   bool NeedsLogin() const override { return !options_.password.empty(); }
-  bool Login(Slice user, Slice password) override {
-    return user == Slice("default") && SameBytes(password, options_.password);
+  void BeginLogin(const ClientInfo& client, Slice user, Slice password) override {
+    const bool welcome = user == Slice("default") && SameBytes(password, options_.password);
+    const LoginVerdict verdict = welcome ? LoginVerdict::kWelcome : LoginVerdict::kRefused;
+    for (const auto& loop : loops_) loop->FinishLogin(client.id, verdict, welcome ? FullRights() : nullptr);
   }
   uint64_t NowUs() const override { return WallClockUs(); }
   void ClientChanged(const ClientInfo& info) override { registry_.Change(info); }
