@@ -11,6 +11,7 @@
  */
 import { performance } from 'node:perf_hooks'
 import { ZkdbError } from '../errors.js'
+import { Aborts } from './aborts.js'
 import { type Argument, type Block, Encoder } from './encoder.js'
 import { Link, type LinkOwner } from './link.js'
 import { protocolError, type Reply } from './reply.js'
@@ -44,6 +45,10 @@ export class Connection implements LinkOwner {
   readonly #events: ConnectionEvents
   readonly #encoder = new Encoder()
   readonly #requests = new RequestList()
+  readonly #aborts = new Aborts((request, signal) => {
+    this.#fail(request, aborted(signal))
+    this.#checkDrained()
+  })
   #state: number = State.connecting
   #link: Link | undefined
   #isClosing = false
@@ -155,7 +160,10 @@ export class Connection implements LinkOwner {
     const request = new Request(traits, convert, block, start, end, deadline, options?.signal)
     this.#requests.append(request)
     if (deadline < this.#nextDeadline) this.#sweepAt(deadline)
-    if (request.signal !== undefined) this.#listen(request, request.signal)
+    if (request.signal !== undefined) {
+      request.aborts = this.#aborts
+      this.#aborts.add(request, request.signal)
+    }
     return request.promise
   }
 
@@ -179,14 +187,6 @@ export class Connection implements LinkOwner {
       `${sentCount} commands are unanswered and ${waitingCount} wait to be sent to ${placeOf(this.#settings)}: ` +
         'wait for some of them, or raise maxQueue and maxQueueBytes'
     )
-  }
-
-  #listen(request: Request, signal: AbortSignal): void {
-    request.onAbort = () => {
-      this.#fail(request, aborted(signal))
-      this.#checkDrained()
-    }
-    signal.addEventListener('abort', request.onAbort, { once: true })
   }
 
   #fail(request: Request, error: ZkdbError): void {

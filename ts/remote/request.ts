@@ -2,6 +2,7 @@
  * A command between its call and its answer, and the list of all of them.
  */
 import { ZkdbError } from '../errors.js'
+import type { Aborts } from './aborts.js'
 import type { Block } from './encoder.js'
 import type { Reply } from './reply.js'
 
@@ -39,8 +40,8 @@ export class Request {
   stage: number = Stage.waiting
   wasRetried = false
   next: Request | null = null
-  /** When the signal aborts. */
-  onAbort: (() => void) | undefined = undefined
+  /** Who watches the signal. */
+  aborts: Aborts | undefined = undefined
 
   /**
    * @param deadline - of `performance.now()`; Infinity: none.
@@ -93,7 +94,7 @@ export class Request {
 
   #leave(): void {
     this.stage = Stage.settled
-    if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort)
+    if (this.signal !== undefined) this.aborts?.remove(this, this.signal)
   }
 }
 
