@@ -29,7 +29,10 @@ export const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${
 export const array = (items: string[]): string => `*${items.length}\r\n${items.join('')}`
 
 /** The arguments of the first whole command of `bytes` and its size, or undefined. */
-export function takeCommand(bytes: Buffer): { args: string[]; size: number } | undefined {
+export function takeCommand(
+  bytes: Buffer,
+  encoding: BufferEncoding = 'utf8'
+): { args: string[]; size: number } | undefined {
   let at = 0
   const line = (): number | undefined => {
     const end = bytes.indexOf('\r\n', at)
@@ -44,10 +47,19 @@ export function takeCommand(bytes: Buffer): { args: string[]; size: number } | u
   for (let i = 0; i < count; i++) {
     const size = line()
     if (size === undefined || at + size + 2 > bytes.length) return undefined
-    args.push(bytes.toString('utf8', at, at + size))
+    args.push(bytes.toString(encoding, at, at + size))
     at += size + 2
   }
   return { args, size: at }
+}
+
+/** How a server differs from the plain one. */
+export interface ServerOptions {
+  /** Answers HELLO and AUTH. */
+  greet?: Handler
+  tls?: TlsOptions
+  /** Of the arguments that the handlers get. Default utf8. */
+  encoding?: BufferEncoding
 }
 
 /** A server that is listening. */
@@ -58,13 +70,15 @@ export class RespServer {
   readonly #server: Server
   readonly #handler: Handler
   readonly #greet: Handler
+  readonly #encoding: BufferEncoding
   #folder = ''
   /** The address for `connect`. */
   url = ''
 
-  constructor(handler: Handler, options: { greet?: Handler; tls?: TlsOptions } = {}) {
+  constructor(handler: Handler, options: ServerOptions = {}) {
     this.#handler = handler
     this.#greet = options.greet ?? (() => hello)
+    this.#encoding = options.encoding ?? 'utf8'
     const accept = (socket: Socket): void => this.#accept(socket)
     this.#server = options.tls ? createTlsServer(options.tls, accept) : createServer(accept)
     // A client that refuses the certificate is no failure of the server.
@@ -126,7 +140,8 @@ export class RespServer {
     peer.rest = Buffer.concat([peer.rest, bytes])
     const answers: Buffer[] = []
     let count = 0
-    for (let found = takeCommand(peer.rest); found !== undefined; found = takeCommand(peer.rest)) {
+    const take = () => takeCommand(peer.rest, this.#encoding)
+    for (let found = take(); found !== undefined; found = take()) {
       peer.rest = peer.rest.subarray(found.size)
       const isGreeting = found.args[0] === 'HELLO' || found.args[0] === 'AUTH'
       ;(isGreeting ? this.greetings : peer.commands).push(found.args)
