@@ -40,7 +40,8 @@ export class CertificateAuthority {
    */
   issue(file: string, names: string, days = 2): Certificate {
     this.#openssl(
-      `req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${file}.key -out ${file}.csr -subj /CN=${file}`
+      `req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${file}.key -out ${file}.csr ` +
+        `-subj /CN=${file}`
     )
     writeFileSync(join(this.#folder, `${file}.ext`), `subjectAltName=${names}\n`)
     writeFileSync(join(this.#folder, 'index.txt'), '')

@@ -11,6 +11,10 @@ const figures = (of: Record<string, number>): string => {
   return `%${pairs.length}\r\n${pairs.join('')}`
 }
 
+const onePartition =
+  `*1\r\n%4\r\n${bulkOf('index')}:0\r\n${bulkOf('name')}${bulkOf('p0')}` +
+  `${bulkOf('remote')}#f\r\n${bulkOf('rule')}${bulkOf('all keys')}`
+
 /** A database of one partition. */
 export class RespStore {
   readonly #records = new Map<string, string>()
@@ -48,7 +52,7 @@ export class RespStore {
           args.length === 0 ? { partitions: 1, log_bytes: 4096, failed: 0 } : { records: this.#records.size }
         )
       case 'ZK.PARTITIONS':
-        return `*1\r\n%4\r\n${bulkOf('index')}:0\r\n${bulkOf('name')}${bulkOf('p0')}${bulkOf('remote')}#f\r\n${bulkOf('rule')}${bulkOf('all keys')}`
+        return onePartition
       default:
         return `-ERR unknown command '${name}'\r\n`
     }
@@ -69,8 +73,12 @@ export class RespStore {
     const failed = operations.findIndex((operation) => !this.#holds(operation))
     if (failed < 0) for (const operation of operations) this.#apply(operation)
     const applied = failed < 0 ? '#t' : '#f'
-    const sequence = failed < 0 ? ++this.#sequence : 0
-    const rest = `${bulkOf('sequence')}:${sequence}\r\n${bulkOf('existed')}:${existed}\r\n${bulkOf('failed')}:${failed}\r\n`
+    const numbers: [string, number][] = [
+      ['sequence', failed < 0 ? ++this.#sequence : 0],
+      ['existed', existed],
+      ['failed', failed]
+    ]
+    const rest = numbers.map(([name, number]) => `${bulkOf(name)}:${number}\r\n`).join('')
     return `%4\r\n${bulkOf('applied')}${applied}\r\n${rest}`
   }
 

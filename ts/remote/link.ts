@@ -139,7 +139,8 @@ export class Link implements ReplySink {
   #mustBeFine(reply: Reply, command: string): void {
     if (!(reply instanceof ZkdbError)) return
     const word = /^[A-Z][A-Z0-9_]*/.exec(reply.message)?.[0] ?? 'an error'
-    const text = `The server at ${placeOf(this.#settings)} refuses ${command}: ${this.#withoutSecret(reply.message, word)}`
+    const said = this.#withoutSecret(reply.message, word)
+    const text = `The server at ${placeOf(this.#settings)} refuses ${command}: ${said}`
     const code = reply.code === 'ZKDB_SERVER' ? 'ZKDB_UNREACHABLE' : reply.code
     this.#end(new ZkdbError(code, text, { urgency: 'urgent' }))
   }
