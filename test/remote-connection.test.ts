@@ -153,6 +153,7 @@ test('addresses and options of a wrong form are refused before anything is conne
     'zkdb://h/x',
     'zkdb://h/1/2',
     'zkdb://h?a',
+    'zkdb://%zz@h',
     'unix:a',
     'zkdb://h:99999'
   ]
@@ -415,11 +416,30 @@ test('calls that ended while they waited make room for others', async (t) => {
 
 test('a peer that is silent for too long is given up, and reads go to the next connection', async (t) => {
   const silent: Handler = (args, peer) => (peer.index === 0 ? undefined : echo(args, peer))
-  const { client, server, stop } = await start(silent, { pingInterval: 20, timeout: 0 })
+  const { client, server, stop } = await start(silent, { pingInterval: 20 })
   const write = outcome(client.put('w', '1'))
   t.is(await client.get('a'), 'a')
   t.is(await write, 'ZKDB_UNKNOWN_OUTCOME')
   t.true(server.peers[0]!.commands.some(([name]) => name === 'PING'))
+  await stop()
+})
+
+test('a call that may take long is not taken for a silent peer', async (t) => {
+  // As a server does that carries out one command after the other.
+  let isFree = false
+  const { client, server, stop } = await start((args, peer) => (isFree ? echo(args, peer) : undefined), {
+    pingInterval: 5
+  })
+  let losses = 0
+  client.on('disconnect', () => losses++)
+  const slow = client.get('slow', { timeout: 0 })
+  await until(() => server.commands.some(([name]) => name === 'PING'))
+  // Longer than the intervals after which it would be given up.
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  isFree = true
+  server.peers[0]!.socket.write(`${bulk('slow')}+PONG\r\n`)
+  t.is(await slow, 'slow')
+  t.is(losses, 0)
   await stop()
 })
 

@@ -104,6 +104,11 @@ tlsTest('a client shows its certificate, and a server that wants one refuses a c
   t.is((await attempt(tls, { tls: { ca: authority.cert, ...mine } })).value, 'key')
 })
 
+test.serial('certificates that are none are refused before anything is connected', async (t) => {
+  const error = await t.throwsAsync(connect({ port: 1, tls: { cert: 'not PEM', key: 'not PEM' } }))
+  t.is((error as ZkdbError).code, 'ZKDB_CONFIG')
+})
+
 tlsTest('a server that speaks no TLS is refused, and so is one that says nothing', async (t) => {
   const plain = await new RespServer(echo).listen()
   const error = await t.throwsAsync(connect({ port: plain.port, tls: true, connectTimeout: 2000, password: 'hunter2' }))

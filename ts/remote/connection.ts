@@ -91,7 +91,13 @@ export class Connection implements LinkOwner {
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#opened = { resolve, reject }
-      this.#link = new Link(this.#settings, this)
+      try {
+        this.#link = new Link(this.#settings, this)
+      } catch (cause) {
+        this.#shut(new ZkdbError('ZKDB_CLOSED', 'The client never had a connection'))
+        const why = `The options of TLS cannot be used: ${String((cause as Error).message)}`
+        reject(new ZkdbError('ZKDB_CONFIG', why, { urgency: 'urgent', cause }))
+      }
     })
   }
 
@@ -157,7 +163,8 @@ export class Connection implements LinkOwner {
     if (!this.#isFlushDue) this.#beginTurn()
     const timeout = options?.timeout ?? this.#settings.timeout
     const deadline = timeout === 0 ? Number.POSITIVE_INFINITY : this.#now + timeout
-    const request = new Request(traits, convert, block, start, end, deadline, options?.signal)
+    const all = options?.timeout === undefined ? traits : traits | Trait.patient
+    const request = new Request(all, convert, block, start, end, deadline, options?.signal)
     this.#requests.append(request)
     if (deadline < this.#nextDeadline) this.#sweepAt(deadline)
     if (request.signal !== undefined) {
@@ -343,6 +350,7 @@ export class Connection implements LinkOwner {
   readonly #beat = (): void => {
     if (this.#wasHeard) this.#attempts = 0
     if (!this.#wasHeard && this.#wasAsked) {
+      if (this.#requests.head?.isPatient) return
       const silence = `nothing came for ${2 * this.#settings.pingInterval} ms, not even an answer to PING`
       this.#link?.destroy()
       this.lost(new ZkdbError('ZKDB_UNREACHABLE', `No connection to ${placeOf(this.#settings)}: ${silence}`))
@@ -350,7 +358,7 @@ export class Connection implements LinkOwner {
     }
     this.#wasAsked = !this.#wasHeard
     this.#wasHeard = false
-    if (this.#wasAsked && !this.#isClosing) this.all(['PING'], Trait.read, undefined, { timeout: 0 }).catch(() => {})
+    if (this.#wasAsked && !this.#isClosing) this.all(['PING'], Trait.read, undefined).catch(() => {})
   }
 
   // ---- deadlines

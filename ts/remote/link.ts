@@ -42,10 +42,11 @@ export class Link implements ReplySink {
     this.#settings = settings
     this.#owner = owner
     this.#decoder = new Decoder(this, settings.maxReplySize)
+    // Throws when Node cannot use the certificates that it was given: then there is no timer either.
+    this.#socket = this.#open()
     this.#timer = setTimeout(() => {
       this.#end(this.#unreachable(`no answer within ${settings.connectTimeout} ms`))
     }, settings.connectTimeout)
-    this.#socket = this.#open()
     this.#socket.on('error', (error) => this.#end(this.#failure(error)))
     this.#socket.on('end', () => this.#ended())
     this.#socket.on('close', () => this.#ended())

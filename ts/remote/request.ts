@@ -14,7 +14,9 @@ export const Trait = {
   /** Its bulk strings are given as text. */
   text: 2,
   /** Those inside an array of the reply are given as text. */
-  innerText: 4
+  innerText: 4,
+  /** Its caller said how long it may take: silence meanwhile means nothing. */
+  patient: 8
 } as const
 
 /** Where a request is on its way. */
@@ -58,6 +60,10 @@ export class Request {
     // One function for all promises: an executor of its own would be another object per command.
     created = this
     this.promise = new Promise(keepFunctions)
+  }
+
+  get isPatient(): boolean {
+    return (this.traits & Trait.patient) !== 0 && this.stage !== Stage.settled
   }
 
   get isRead(): boolean {

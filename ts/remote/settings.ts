@@ -40,7 +40,10 @@ export interface RemoteOptions {
   timeout?: number | undefined
   /** Milliseconds for making a connection and logging in. Default 5,000. */
   connectTimeout?: number | undefined
-  /** Milliseconds of silence after which the server is asked whether it lives; after as many more it is given up. */
+  /**
+   * Milliseconds of silence after which the server is asked whether it lives; after as many more the connection is
+   * given up, unless the oldest unanswered call has a `timeout` of its own: it may take long. Default 15,000.
+   */
   pingInterval?: number | undefined
   /** `false`: a lost connection ends the client. */
   reconnect?: ReconnectOptions | false | undefined
@@ -147,9 +150,17 @@ export function optionsOfUrl(url: string): RemoteOptions {
   const options: RemoteOptions = { host: parsed.hostname.replace(/^\[(.*)\]$/, '$1') }
   if (parsed.protocol === 'zkdbs:') options.tls = true
   if (parsed.port !== '') options.port = Number(parsed.port)
-  if (parsed.username !== '') options.user = decodeURIComponent(parsed.username)
+  if (parsed.username !== '') options.user = userOf(parsed.username)
   if (parsed.pathname.length > 1) options.database = Number(parsed.pathname.slice(1))
   return options
+}
+
+function userOf(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded)
+  } catch {
+    throw wrongAddress('has a user with a % that encodes nothing')
+  }
 }
 
 function defined<T extends object>(options: T): Partial<T> {
