@@ -2,7 +2,7 @@
  * The remote client against servers of this process, some of which misbehave: pipelining, deadlines, aborts, lost
  * connections, unknown outcomes, back-pressure. No test asserts a duration.
  */
-import { createServer } from 'node:net'
+import { createServer, Socket } from 'node:net'
 import test from 'ava'
 import fc from 'fast-check'
 import { connect, type RemoteOptions, type Reply, type ZkdbError } from 'zkdb/remote'
@@ -30,21 +30,33 @@ const outcome = (promise: Promise<unknown>): Promise<string> =>
   promise.then(String, (error: ZkdbError) => error.code ?? error.name)
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-test('all calls of a turn of the event loop go out as one write', async (t) => {
+test.serial('all calls of a turn of the event loop go out as one write', async (t) => {
   const { server, client, stop } = await start()
+  // What the server reads does not tell: the system joins writes that come fast.
+  const { write } = Socket.prototype
+  let writes = 0
+  Socket.prototype.write = function (this: Socket, ...args: Parameters<typeof write>) {
+    if (this.remotePort === server.port) writes++
+    return write.apply(this, args)
+  } as typeof write
+  t.teardown(() => {
+    Socket.prototype.write = write
+  })
   const first = await Promise.all(Array.from({ length: 500 }, (_, i) => client.get(`key ${i}`)))
   t.deepEqual(
     first,
     first.map((_, i) => `key ${i}`)
   )
+  t.is(writes, 1)
   t.deepEqual(server.peers[0]!.pieces, [500])
-  // Calls from continuations of one turn belong together too.
+  // Calls from continuations of one turn belong together too, however deep they are.
   const chains = Array.from({ length: 20 }, async (_, i) => {
-    await Promise.resolve()
+    for (let depth = 0; depth < i; depth++) await Promise.resolve()
     await client.put(`a${i}`, '1')
     return client.get(`b${i}`)
   })
   await Promise.all(chains)
+  t.is(writes, 3)
   t.deepEqual(server.peers[0]!.pieces, [500, 20, 20])
   t.is(server.peers.length, 1)
   await stop()
@@ -363,6 +375,22 @@ test('without reconnection, and after its attempts, the client ends and says why
   }
 })
 
+test('a login that is refused when the connection is made again ends the client', async (t) => {
+  let logins = 0
+  const greet: Handler = () => (logins++ === 0 ? hello : '-WRONGPASS no\r\n')
+  const server = await new RespServer(echo, { greet }).listen()
+  const client = await connect(server.url, { password: 'secret', reconnect: { minDelay: 1, maxDelay: 1 } })
+  const ended = new Promise<ZkdbError>((resolve) => client.once('error', resolve))
+  const [read, write] = [outcome(client.get('hang')), outcome(client.put('hang', '1'))]
+  await until(() => server.commands.length === 2)
+  server.cut()
+  t.is((await ended).code, 'ZKDB_AUTH')
+  t.deepEqual(await Promise.all([read, write]), ['ZKDB_AUTH', 'ZKDB_UNKNOWN_OUTCOME'])
+  t.is(await outcome(client.get('a')), 'ZKDB_CLOSED')
+  t.is(logins, 2)
+  await server.close()
+})
+
 test('what is in flight and what waits is bounded, and beyond it calls are refused at once', async (t) => {
   const waiting: (() => void)[] = []
   const handler: Handler = (args, peer) => {
@@ -422,6 +450,46 @@ test('a peer that is silent for too long is given up, and reads go to the next c
   t.is(await write, 'ZKDB_UNKNOWN_OUTCOME')
   t.true(server.peers[0]!.commands.some(([name]) => name === 'PING'))
   await stop()
+})
+
+test('bytes on their way to the socket are not overwritten, even when the server answers before it has read', async (t) => {
+  const received: Buffer[] = []
+  const hasRead = (): number => received.reduce((sum, bytes) => sum + bytes.length, 0)
+  const count = 300
+  const values = Array.from({ length: count }, (_, i) => String.fromCharCode(97 + (i % 26)).repeat(50_000))
+  let peer: Socket | undefined
+  const server = createServer((socket) => {
+    peer = socket
+    socket.on('error', () => undefined)
+    socket.once('data', () => {
+      socket.write(hello)
+      socket.once('data', (bytes) => {
+        received.push(bytes)
+        socket.pause()
+        socket.on('data', (more) => received.push(more))
+        socket.pause()
+        socket.write('+OK\r\n'.repeat(count))
+      })
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const client = await connect({ port: (server.address() as { port: number }).port, reconnect: false, timeout: 0 })
+  await Promise.all(values.map((value) => client.put('k', value)))
+  const whole = count * Buffer.byteLength(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$50000\r\n${values[0]}\r\n`)
+  t.true(hasRead() < whole)
+  const others = [...values].map((value) => outcome(client.put('K', value.toUpperCase())))
+  await turn()
+  peer!.resume()
+  await until(() => hasRead() >= whole)
+  const text = Buffer.concat(received).toString('latin1', 0, whole)
+  t.deepEqual(
+    [...text.matchAll(/\$50000\r\n(.)(\w+)/g)].map(([, first, rest]) => first!.repeat(50_000) === first! + rest!),
+    values.map(() => true)
+  )
+  t.is(text.match(/[b-z]/g)?.length, values.filter(([first]) => first !== 'a').length * 50_000 + count)
+  peer!.destroy()
+  await Promise.all(others)
+  await new Promise((resolve) => server.close(resolve))
 })
 
 test('a call that may take long is not taken for a silent peer', async (t) => {
