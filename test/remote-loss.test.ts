@@ -259,3 +259,57 @@ test('a reply in the same piece as the end of the connection is not lost', async
   await client.close()
   await new Promise((resolve) => server.close(resolve))
 })
+
+/** Numbers of 0..1 from a seed (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+test('with connections cut anywhere, no write is carried out twice, and every error tells the truth', async (t) => {
+  const seed = Number(process.env.ZKDB_SEED ?? Math.floor(Math.random() * 2 ** 31))
+  t.log(`seed ${seed}: ZKDB_SEED=${seed} runs with it again`)
+  const chance = randomOf(seed)
+  const applied = new Map<string, number>()
+  const { client, stop } = await start(
+    (args, peer) => {
+      const fate = chance()
+      // Cut before, after, or in the middle of the answer.
+      if (fate < 0.005) peer.socket.destroy()
+      if (fate < 0.005 || peer.socket.destroyed) return undefined
+      if (args[0] === 'SET') applied.set(args[1]!, (applied.get(args[1]!) ?? 0) + 1)
+      if (fate > 0.01) return echo(args, peer)
+      peer.socket.end(String(echo(args, peer)).slice(0, Math.floor(chance() * 5)))
+      return undefined
+    },
+    { maxInFlight: 50, maxQueue: 100, timeout: 2000 }
+  )
+  const outcomes = new Map<string, number>()
+  const one = async (id: number): Promise<void> => {
+    const isWrite = chance() < 0.7
+    const options = chance() < 0.2 ? { signal: AbortSignal.timeout(Math.floor(chance() * 8)) } : {}
+    const result = await outcome(isWrite ? client.put(`k${id}`, 'x', options) : client.get(`k${id}`, options))
+    const kind = result.startsWith('k') ? 'value' : result
+    outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1)
+    if (kind === 'ZKDB_BUSY') await new Promise((resolve) => setTimeout(resolve, 1))
+    if (!isWrite)
+      t.true([`k${id}`, 'ZKDB_ABORTED', 'ZKDB_UNREACHABLE', 'ZKDB_TIMEOUT', 'ZKDB_BUSY'].includes(result), result)
+    else if (result === 'undefined') t.is(applied.get(`k${id}`), 1, `k${id} was acknowledged`)
+    else if (result !== 'ZKDB_UNKNOWN_OUTCOME') t.false(applied.has(`k${id}`), `k${id} was ${result} and carried out`)
+  }
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < 8000) await one(next++)
+  }
+  await Promise.all(Array.from({ length: 160 }, worker))
+  await stop()
+  t.true([...applied.values()].every((times) => times === 1))
+  t.log(Object.fromEntries(outcomes))
+  for (const seen of ['undefined', 'ZKDB_UNKNOWN_OUTCOME', 'ZKDB_ABORTED', 'ZKDB_BUSY'])
+    t.true(outcomes.has(seen), seen)
+})
