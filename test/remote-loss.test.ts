@@ -164,18 +164,14 @@ test('bytes on their way to the socket stay as they are, even when the server an
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const client = await connect({ port: (server.address() as { port: number }).port, reconnect: false, timeout: 0 })
   await Promise.all(values.map((value) => client.put('k', value)))
-  const whole = count * Buffer.byteLength(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$50000\r\n${values[0]}\r\n`)
+  const expected = Buffer.from(values.map((value) => `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$50000\r\n${value}\r\n`).join(''))
+  const whole = expected.length
   t.true(hasRead() < whole)
   const others = [...values].map((value) => outcome(client.put('K', value.toUpperCase())))
   await turn()
   peer!.resume()
   await until(() => hasRead() >= whole)
-  const text = Buffer.concat(received).toString('latin1', 0, whole)
-  t.deepEqual(
-    [...text.matchAll(/\$50000\r\n(.)(\w+)/g)].map(([, first, rest]) => first!.repeat(50_000) === first! + rest!),
-    values.map(() => true)
-  )
-  t.is(text.match(/[b-z]/g)?.length, values.filter(([first]) => first !== 'a').length * 50_000 + count)
+  t.true(Buffer.concat(received).subarray(0, whole).equals(expected))
   peer!.destroy()
   await Promise.all(others)
   await new Promise((resolve) => server.close(resolve))
