@@ -7,6 +7,9 @@ import fc from 'fast-check'
 import { connect, type RemoteClient, type RemoteOptions, type ZkdbError } from 'zkdb/remote'
 import { RespServer } from './helpers/resp-server.js'
 import { RespStore } from './helpers/resp-store.js'
+import { seed } from './helpers/seed.js'
+
+fc.configureGlobal({ seed })
 
 interface World {
   db: RemoteClient

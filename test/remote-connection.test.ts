@@ -8,6 +8,9 @@ import fc from 'fast-check'
 import { connect, type RemoteOptions, type ZkdbError } from 'zkdb/remote'
 import { echo, outcome, start, turn } from './helpers/remote.js'
 import { bulk, type Handler, RespServer, until } from './helpers/resp-server.js'
+import { seed } from './helpers/seed.js'
+
+fc.configureGlobal({ seed })
 
 test.serial('all calls of a turn of the event loop go out as one write', async (t) => {
   const { server, client, stop } = await start()

@@ -9,6 +9,9 @@ import { Decoder, type ReplySink } from '../ts/remote/decoder.js'
 import { Encoder } from '../ts/remote/encoder.js'
 import type { Reply } from '../ts/remote/reply.js'
 import { takeCommand } from './helpers/resp-server.js'
+import { seed } from './helpers/seed.js'
+
+fc.configureGlobal({ seed })
 
 const mebibyte = 1024 * 1024
 

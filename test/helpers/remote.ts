@@ -21,7 +21,10 @@ export interface World {
 /** Starts a server and connects to it. */
 export async function start(handler: Handler = echo, options: RemoteOptions = {}): Promise<World> {
   const server = await new RespServer(handler).listen()
-  const client = await connect({ url: server.url, reconnect: { minDelay: 1, maxDelay: 5 }, ...options })
+  // Time limits that a machine with other work to do keeps too.
+  const patience = { timeout: 120_000, connectTimeout: 120_000, pingInterval: 120_000 }
+  const reconnect = { minDelay: 1, maxDelay: 5 }
+  const client = await connect({ url: server.url, reconnect, ...patience, ...options })
   const stop = async (): Promise<void> => {
     await client.close()
     await server.close()
