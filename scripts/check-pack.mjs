@@ -48,8 +48,10 @@ function checkManifest() {
 }
 
 const programs = {
-  'esm.mjs': "import { open } from 'zkdb'\nimport * as legacy from 'zkdb/legacy'\n",
-  'cjs.cjs': "const { open } = require('zkdb')\nconst legacy = require('zkdb/legacy')\n"
+  'esm.mjs':
+    "import { open } from 'zkdb'\nimport * as legacy from 'zkdb/legacy'\nimport * as remote from 'zkdb/remote'\n",
+  'cjs.cjs':
+    "const { open } = require('zkdb')\nconst legacy = require('zkdb/legacy')\nconst remote = require('zkdb/remote')\n"
 }
 const body = `
 async function main() {
@@ -59,6 +61,8 @@ async function main() {
   await db.close()
   if (value !== 'value') throw new Error('read ' + value)
   if (typeof legacy.zkDB_Open !== 'function') throw new Error('zkdb/legacy has no zkDB_Open')
+  const error = await remote.connect({ path: process.argv[2] + '/none' }).catch((error) => error)
+  if (error.code !== 'ZKDB_UNREACHABLE') throw new Error('zkdb/remote gave ' + error)
 }
 main()
 `
@@ -66,6 +70,14 @@ main()
 const typescript = `
 import { type Database, open, type Snapshot, ZkdbError } from 'zkdb'
 import { zkDB_Open } from 'zkdb/legacy'
+import { connect, type RemoteClient } from 'zkdb/remote'
+async function remoteLength(url: string): Promise<number> {
+  const db: RemoteClient<string, string> = await connect(url, { timeout: 1000 })
+  const names: string[] = await db.range<string>({ gte: 'k', values: false }).toArray()
+  await db.put('key', 'value', { ifAbsent: true, signal: AbortSignal.timeout(1000) })
+  await db.close()
+  return names.length
+}
 async function lengthOf(path: string): Promise<number> {
   const db: Database<string, string> = await open({ path, partitions: 4 })
   await db.put('key', 'value', { durability: 'interval' })
@@ -76,6 +88,7 @@ async function lengthOf(path: string): Promise<number> {
   const records: [string, string][] = [...db.scanSync({ gte: 'k' })]
   await snapshot.close()
   await db.close()
+  if (typeof remoteLength !== 'function') throw new Error('not compiled')
   if (typeof zkDB_Open !== 'function' || records.length !== 1) throw new ZkdbError('TEST', 'not what was written')
   return (value ?? '').length
 }

@@ -35,6 +35,13 @@ export interface ZkdbErrorOptions {
  * | `ZKDB_CROSS_PARTITION` | a batch spans isolated partitions and `nonAtomic` was not given |
  * | `ZKDB_REMOTE` | not available on a remote partition |
  * | `ZKDB_ABORTED` | an AbortSignal stopped the operation |
+ * | `ZKDB_UNREACHABLE` | remote: there is no connection to the server, or it was lost; the call changed nothing |
+ * | `ZKDB_UNKNOWN_OUTCOME` | remote: a write was sent and no answer came; it may have been carried out, or not |
+ * | `ZKDB_TIMEOUT` | remote: no answer within the call's deadline; the call changed nothing |
+ * | `ZKDB_BUSY` | remote: too many calls wait for the server; nothing was sent |
+ * | `ZKDB_AUTH` | remote: the server refuses the login, or what the user may not do |
+ * | `ZKDB_PROTOCOL` | remote: the server sent bytes that are no reply, or a reply above the limits |
+ * | `ZKDB_SERVER` | remote: the server's own error, in its words |
  * | `LEVEL_DATABASE_NOT_OPEN` | the database is not open, or failed to open (then `cause` says why) |
  * | `LEVEL_NOT_SUPPORTED` | not possible in this state, as a synchronous write while a prewrite hook is installed |
  *
