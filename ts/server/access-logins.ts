@@ -16,11 +16,13 @@ const defaultMaxWaitingPerNetwork = 256
 /** How a login ended: `failed` is one that could not be checked, because too many wait or the client went away. */
 export type LoginAnswer = { verdict: 'welcome'; user: AccessUser } | { verdict: 'refused' } | { verdict: 'failed' }
 
-/** Limits and sources of time; the defaults are for servers. */
+/** Limits, sources of time, and the hashing; the defaults are for servers. */
 export interface LoginsOptions {
   backOff?: BackOff
   /** Waits so many milliseconds; rejects when `signal` aborts. */
   sleep?: (ms: number, signal?: AbortSignal) => Promise<unknown>
+  /** Whether a password is the verifier's. */
+  verify?: (verifier: Verifier, password: Uint8Array) => Promise<boolean>
   maxHashing?: number
   maxWaiting?: number
   maxWaitingPerNetwork?: number
@@ -71,6 +73,7 @@ export class Logins {
   readonly #hashing: Gate
   readonly #backOff: BackOff
   readonly #sleep: NonNullable<LoginsOptions['sleep']>
+  readonly #verify: NonNullable<LoginsOptions['verify']>
   readonly #maxWaiting: number
   readonly #maxWaitingPerNetwork: number
   #waiting = 0
@@ -79,6 +82,7 @@ export class Logins {
     this.#file = file
     this.#backOff = options.backOff ?? new BackOff()
     this.#sleep = options.sleep ?? ((ms, signal) => sleepMs(ms, undefined, signal ? { signal } : {}))
+    this.#verify = options.verify ?? verify
     this.#hashing = new Gate(options.maxHashing ?? defaultMaxHashing)
     this.#maxWaiting = options.maxWaiting ?? defaultMaxWaiting
     this.#maxWaitingPerNetwork = options.maxWaitingPerNetwork ?? defaultMaxWaitingPerNetwork
@@ -140,7 +144,7 @@ export class Logins {
   async #hash(verifier: Verifier, password: Uint8Array): Promise<boolean> {
     await this.#hashing.enter()
     try {
-      return await verify(verifier, password)
+      return await this.#verify(verifier, password)
     } finally {
       this.#hashing.leave()
     }
