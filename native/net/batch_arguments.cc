@@ -12,7 +12,7 @@ struct Operation {
   size_t arguments;  // behind the name
 };
 
-constexpr Operation kOperations[] = {
+constexpr Operation kOperationForms[] = {
     {"PUT", ZKDB_OP_PUT, 2},
     {"DEL", ZKDB_OP_DELETE, 1},
     {"CLEAR", ZKDB_OP_DELETE_RANGE, 2},
@@ -48,7 +48,7 @@ bool TakeBatchOptions(Arguments args, size_t* i, BatchOptions* out) {
 }
 
 bool TakeOperation(Arguments args, size_t* i, BatchOperation* out) {
-  for (const Operation& operation : kOperations) {
+  for (const Operation& operation : kOperationForms) {
     if (!IsWord(args[*i], operation.name)) continue;
     if (*i + operation.arguments >= args.size()) return false;
     const Arguments given = args.subspan(*i + 1, operation.arguments);

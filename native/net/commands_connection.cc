@@ -10,8 +10,6 @@ namespace zkdb::net {
 
 namespace {
 
-constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
-
 // Names stand in CLIENT LIST between spaces.
 bool IsName(Slice name) {
   return std::all_of(name.data, name.data + name.size, [](uint8_t c) { return c > ' ' && c < 0x7f; });

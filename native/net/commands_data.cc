@@ -10,7 +10,6 @@ namespace zkdb::net {
 
 namespace {
 
-constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
 // Reads a value anew when another writer came between reading and writing; each time one of them got ahead.
 constexpr int kAttempts = 1000;
 

@@ -14,7 +14,6 @@ namespace zkdb::net {
 
 namespace {
 
-constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
 constexpr size_t kRecordCost = 32;       // bytes that a record counts for besides its own
 constexpr uint64_t kMostHidden = 65536;  // keys of others that one SCAN passes over
 

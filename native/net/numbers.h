@@ -5,10 +5,14 @@
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 #include "core/base/slice.h"
 
 namespace zkdb::net {
+
+// The error reply where ParseInteger gives false.
+inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
 
 // Reads a whole string as a signed integer: digits without leading zeros, with a "-" before a negative one. False for
 // anything else and for what does not fit; *out is then unchanged.
