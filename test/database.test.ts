@@ -2,7 +2,7 @@
  * The calls that zkdb adds to Level, in every partition shape.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
@@ -307,6 +307,28 @@ test('concurrent writes to isolated partitions succeed, a batch over them only w
   await db.batch(operations, { nonAtomic: true })
   t.deepEqual(db.getManySync(keys), ['batch', 'batch', 'batch'])
   await db.close()
+})
+
+test('an open after a crash tells how far its recovery is, and can be stopped', async (t) => {
+  const path = newFolder()
+  const db = openSync({ path, minCheckpointSize: '1G' })
+  for (let i = 0; i < 60; i++) db.putSync(`k${i}`, 'v'.repeat(100_000))
+  // What a crash would leave now.
+  const crashed = newFolder()
+  cpSync(path, crashed, { recursive: true })
+  await db.close()
+  await t.throwsAsync(open({ path: crashed, signal: AbortSignal.abort() }), { code: 'ZKDB_ABORTED' })
+  const calls: { done: number; total: number }[] = []
+  const again = await open({ path: crashed, onProgress: (progress) => calls.push(progress) })
+  t.true(calls.length > 0)
+  t.is(calls.at(-1)!.done, calls.at(-1)!.total)
+  t.true(calls.at(-1)!.done > 6_000_000)
+  t.is((await again.stats()).recoveredRecords, 60)
+  await again.close()
+  const clean: unknown[] = []
+  await (await open({ path: crashed, onProgress: (progress) => clean.push(progress) })).close()
+  t.deepEqual(clean, [])
+  await t.throwsAsync(open({ path: crashed, onProgress: 1 as never }), { instanceOf: TypeError })
 })
 
 test('a second process is told who has the database', async (t) => {

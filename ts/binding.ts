@@ -17,6 +17,12 @@ export interface NativeWriteResult extends NativeFailure {
   failedIndex: number
 }
 
+/** Long work, with the number by which `jobProgress` and `jobAbort` know it while it runs. */
+export interface StartedJob<Result> {
+  job: number
+  promise: Promise<Result>
+}
+
 /** How a long operation ended. */
 export interface NativeOperationResult extends NativeFailure {
   done: number
@@ -39,7 +45,10 @@ export interface Binding {
   }
 
   openSync(path: string, options: string[]): number
-  open(path: string, options: string[]): Promise<NativeFailure & { handle: number }> | number
+  open(
+    path: string,
+    options: string[]
+  ): StartedJob<NativeFailure & { handle: number; done: number; total: number }> | number
   close(db: number): Promise<NativeFailure> | number
   closeSync(db: number): number
   guard(handle: number): object
@@ -107,11 +116,7 @@ export interface Binding {
   databaseName(db: number): string | number
   checkpointsActivate(db: number, on: number): number
   stats(db: number, flags: number): Promise<NativeFailure & { stats: unknown }> | number
-  operation(
-    db: number,
-    kind: number,
-    directory: string
-  ): { job: number; promise: Promise<NativeOperationResult> } | number
+  operation(db: number, kind: number, directory: string): StartedJob<NativeOperationResult> | number
   jobProgress(job: number): number
   jobAbort(job: number): number
 }

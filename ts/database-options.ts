@@ -39,6 +39,13 @@ export interface DatabaseOptions<K, V> extends AbstractDatabaseOptions<K, V> {
   verifyAll?: boolean | undefined
   /** Refuse writes. Default false. */
   readOnly?: boolean | undefined
+  /**
+   * Called now and then while an asynchronous open recovers what a crash left, and once at the end: bytes of log that
+   * are done, and of the log files. Not called when there is nothing to recover.
+   */
+  onProgress?: ((progress: { done: number; total: number }) => void) | undefined
+  /** Stops the recovery: the open gives `ZKDB_ABORTED`, and the next one begins it anew. */
+  signal?: AbortSignal | undefined
 }
 
 /** {@link DatabaseOptions} with the place in them. */

@@ -9,14 +9,14 @@ import {
   type AbstractSublevelOptions
 } from 'abstract-level'
 import { BatchWriter, type DatabaseHandle, type WriteResult } from './batch-writer.js'
-import { binding, checked, lastError } from './binding.js'
+import { binding } from './binding.js'
 import { type Data, writeKey } from './bytes.js'
 import { decode, type EncodingSource, encodeKey } from './codec.js'
 import { conditionally, deliver, encodeExpectations, type OutcomeOptions, outcome } from './conditional.js'
 import { assertLocation, type DatabaseOptions, nativeOptions, type OpenOptions } from './database-options.js'
 import { errorFrom, notOpen } from './errors.js'
 import { EntryIterator, type IteratorOptions, KeyIterator, ValueIterator } from './iterator.js'
-import { Operations } from './operations.js'
+import { Operations, openHandle } from './operations.js'
 import { type PrivateOperation, packDeletes, packOperations } from './pack.js'
 import { readHas, readHasMany, readMany, readValue, type ValueFormat } from './point-reads.js'
 import { type EncodedRange, writeRange } from './range.js'
@@ -136,11 +136,7 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
       this.#isEarly = false
       return
     }
-    const promise = binding.open(this.#location, nativeOptions(options))
-    if (typeof promise === 'number') throw lastError()
-    const result = await promise
-    if (result.code !== 0) throw errorFrom(result)
-    this.#opened = new Opened(checked(result.handle))
+    this.#opened = new Opened(await openHandle(this.#location, nativeOptions(options), options))
   }
 
   /** Closes the database, when what is under way is done. */

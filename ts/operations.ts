@@ -2,9 +2,9 @@
  * Figures and the long operations of a database.
  */
 import type { DatabaseHandle } from './batch-writer.js'
-import { binding, checked, lastError, type NativePartition, State, shared } from './binding.js'
+import { binding, checked, lastError, type NativePartition, type StartedJob, State, shared } from './binding.js'
 import { typeName } from './bytes.js'
-import { errorFrom, ZkdbError } from './errors.js'
+import { errorFrom, type NativeFailure, ZkdbError } from './errors.js'
 import { type EncodedRange, writeRange } from './range.js'
 
 /** A partition. */
@@ -176,31 +176,55 @@ export class Operations {
     directory: string,
     options: OperationOptions
   ): Promise<{ code: number; findings: string[]; count: number }> {
-    const { signal, onProgress } = options
-    if (signal?.aborted) throw aborted(signal)
+    if (options.signal?.aborted) throw aborted(options.signal)
     const started = binding.operation(this.#handle.id, kind, directory)
     if (typeof started === 'number') throw lastError()
     const { job, promise } = started
     this.#running.set(job, promise)
-    const abort = (): void => void binding.jobAbort(job)
-    signal?.addEventListener('abort', abort, { once: true })
-    const timer = onProgress && setInterval(() => report(job, onProgress), progressIntervalMs)
     try {
-      const result = await promise
-      if (signal?.aborted && result.name === 'ZKDB_ABORTED') throw aborted(signal)
+      const result = await follow(started, options)
       if (result.code !== 0 && !result.count) throw errorFrom(result)
-      if (result.code === 0) onProgress?.({ done: result.done, total: result.total })
+      if (result.code === 0) options.onProgress?.({ done: result.done, total: result.total })
       return { code: result.code, findings: result.findings ?? [], count: result.count ?? 0 }
     } finally {
-      clearInterval(timer)
-      signal?.removeEventListener('abort', abort)
       this.#running.delete(job)
     }
   }
 }
 
+/** Awaits a job: tells its progress meanwhile, and stops it when the signal says so. */
+async function follow<Result extends NativeFailure>(
+  { job, promise }: StartedJob<Result>,
+  { signal, onProgress }: OperationOptions
+): Promise<Result> {
+  const abort = (): void => void binding.jobAbort(job)
+  signal?.addEventListener('abort', abort, { once: true })
+  const timer = onProgress && setInterval(() => report(job, onProgress), progressIntervalMs)
+  try {
+    const result = await promise
+    if (signal?.aborted && result.name === 'ZKDB_ABORTED') throw aborted(signal)
+    return result
+  } finally {
+    clearInterval(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** Opens a database and gives its handle; the progress is that of a recovery, of which there may be none. */
+export async function openHandle(path: string, natives: string[], options: OperationOptions): Promise<number> {
+  assertOperationOptions(options)
+  if (options.signal?.aborted) throw aborted(options.signal)
+  const started = binding.open(path, natives)
+  if (typeof started === 'number') throw lastError()
+  const result = await follow(started, options)
+  if (result.code !== 0) throw errorFrom(result)
+  if (result.total > 0) options.onProgress?.({ done: result.done, total: result.total })
+  return checked(result.handle)
+}
+
 function report(job: number, onProgress: NonNullable<OperationOptions['onProgress']>): void {
   if (binding.jobProgress(job) !== 1) return
   const { state } = shared
-  onProgress({ done: state[State.progressDone]!, total: state[State.progressTotal]! })
+  const [done, total] = [state[State.progressDone]!, state[State.progressTotal]!]
+  if (done > 0 || total > 0) onProgress({ done, total })
 }

@@ -26,7 +26,7 @@ bool ReadOpenRequest(const Arguments& args, OpenRequest* request) {
   return request->options.size() % 2 == 0;
 }
 
-zkdb_code Open(const OpenRequest& request, zkdb_db** out, zkdb_error* error) {
+zkdb_code Open(const OpenRequest& request, zkdb_progress on_recovery, void* context, zkdb_db** out, zkdb_error* error) {
   zkdb_options* raw = nullptr;
   zkdb_code code = zkdb_options_create(&raw);
   if (code != ZKDB_OK) {
@@ -38,6 +38,7 @@ zkdb_code Open(const OpenRequest& request, zkdb_db** out, zkdb_error* error) {
     code = zkdb_options_set(raw, request.options[i].c_str(), request.options[i + 1].c_str(), error);
     if (code != ZKDB_OK) return code;
   }
+  if (on_recovery != nullptr) zkdb_options_on_recovery(raw, on_recovery, context);
   return zkdb_open(request.path.c_str(), raw, out, error);
 }
 
@@ -50,20 +51,27 @@ uint32_t AddDb(Environment& environment, zkdb_db* db) {
 
 class OpenJob : public Job {
  public:
-  OpenJob(Environment* environment, OpenRequest request) : Job(environment, nullptr), request_(std::move(request)) {}
+  OpenJob(Environment* environment, OpenRequest request)
+      : Job(environment, nullptr), request_(std::move(request)), number_(environment->AddJob(this)) {}
   ~OpenJob() override {
+    environment_->RemoveJob(number_);
     if (opened_ != nullptr) zkdb_close(opened_, nullptr);
   }
 
+  uint32_t number() const { return number_; }
+
  protected:
-  void Execute() override { code_ = Open(request_, &opened_, &error_); }
+  void Execute() override { code_ = Open(request_, OnProgress, this, &opened_, &error_); }
   void Describe(napi_env env, napi_value result) override {
+    SetNumber(env, result, "done", static_cast<double>(progress_done()));
+    SetNumber(env, result, "total", static_cast<double>(progress_total()));
     if (code_ != ZKDB_OK) return;
     SetNumber(env, result, "handle", AddDb(*environment_, std::exchange(opened_, nullptr)));
   }
 
  private:
   OpenRequest request_;
+  uint32_t number_;
   zkdb_db* opened_ = nullptr;
 };
 
@@ -83,18 +91,20 @@ napi_value OpenSync(napi_env env, napi_callback_info info) {
   OpenRequest request;
   if (!ReadOpenRequest(args, &request)) return args.Invalid();
   zkdb_db* db = nullptr;
-  const zkdb_code code = Open(request, &db, &args.environment().error());
+  const zkdb_code code = Open(request, nullptr, nullptr, &db, &args.environment().error());
   if (code != ZKDB_OK) return args.Code(code);
   const uint32_t id = AddDb(args.environment(), db);
   return id != 0 ? args.Number(id) : args.Fail(ZKDB_NO_MEMORY, "too many open handles in this thread");
 }
 
-// open(path: string, options: string[]): Promise<{code, handle}>, or a negative number
+// open(path: string, options: string[]): {job, promise of {code, handle}}, or a negative number
 napi_value OpenAsync(napi_env env, napi_callback_info info) {
   const Arguments args(env, info);
   OpenRequest request;
   if (!ReadOpenRequest(args, &request)) return args.Invalid();
-  return Job::Start(env, new OpenJob(&args.environment(), std::move(request)));
+  auto* job = new OpenJob(&args.environment(), std::move(request));
+  napi_value started = Job::StartNumbered(env, job, job->number());
+  return started == nullptr ? args.Closed() : started;
 }
 
 // close(db): Promise<{code}>: when nothing is in flight any more. The handle is gone at once.

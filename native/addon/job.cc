@@ -35,6 +35,15 @@ napi_value Job::Start(napi_env env, Job* job) {
   return promise;
 }
 
+napi_value Job::StartNumbered(napi_env env, Job* job, uint32_t number) {
+  napi_value promise = Start(env, job);
+  napi_value started;
+  if (promise == nullptr || napi_create_object(env, &started) != napi_ok) return nullptr;
+  SetNumber(env, started, "job", number);
+  napi_set_named_property(env, started, "promise", promise);
+  return started;
+}
+
 int Job::OnProgress(void* context, uint64_t done, uint64_t total) {
   auto* job = static_cast<Job*>(context);
   job->progress_done_.store(done, std::memory_order_relaxed);

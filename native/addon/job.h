@@ -34,6 +34,8 @@ class Job {
   static void Queue(Job* job);
   // Both, for a job on a database that is open.
   static napi_value Start(napi_env env, Job* job);
+  // As Start: {job, promise} with the number by which JavaScript asks for the job's progress.
+  static napi_value StartNumbered(napi_env env, Job* job, uint32_t number);
 
   void Abort() { aborted_.store(true, std::memory_order_relaxed); }
   uint64_t progress_done() const { return progress_done_.load(std::memory_order_relaxed); }

@@ -227,14 +227,9 @@ napi_value StartOperation(napi_env env, napi_callback_info info) {
   }
   Handle* handle = args.environment().handles().Find(id, HandleKind::kDb);
   if (handle == nullptr) return args.Closed();
-  napi_value result = nullptr;
-  if (napi_create_object(env, &result) != napi_ok) return nullptr;
   auto* job = new OperationJob(&args.environment(), handle->db, static_cast<Operation>(kind), std::move(directory));
-  SetNumber(env, result, "job", job->number());
-  napi_value promise = Job::Start(env, job);
-  if (promise == nullptr) return args.Closed();
-  napi_set_named_property(env, result, "promise", promise);
-  return result;
+  napi_value started = Job::StartNumbered(env, job, job->number());
+  return started == nullptr ? args.Closed() : started;
 }
 
 // jobProgress(job): 1, with the figures in the state array; 0 when the job is finished

@@ -76,6 +76,12 @@ zkdb_code zkdb_options_set(zkdb_options* options, const char* name, const char* 
   });
 }
 
+void zkdb_options_on_recovery(zkdb_options* options, zkdb_progress progress, void* context) {
+  options->engine.on_recovery = [progress, context](uint64_t done, uint64_t total) {
+    return progress == nullptr || progress(context, done, total) == 0;
+  };
+}
+
 zkdb_code zkdb_open(const char* path, const zkdb_options* options, zkdb_db** out, zkdb_error* err) {
   return Guarded(err, [&] {
     auto db = std::make_unique<zkdb_db>();

@@ -174,6 +174,57 @@ TEST(a_copy_of_which_a_checkpoint_holds_everything_opens_read_only) {
   EXPECT_EQ(db.Put("a", "2"), ZKDB_READ_ONLY);
 }
 
+// Notes every call, and stops at the one of a number.
+struct RecoveryWatch {
+  uint64_t stop_at = UINT64_MAX;
+  std::vector<std::pair<uint64_t, uint64_t>> calls;
+  static int Tell(void* context, uint64_t done, uint64_t total) {
+    auto* watch = static_cast<RecoveryWatch*>(context);
+    watch->calls.emplace_back(done, total);
+    return watch->calls.size() == watch->stop_at ? 1 : 0;
+  }
+};
+
+zkdb_code OpenWatched(const std::string& path, RecoveryWatch* watch, zkdb_db** db, zkdb_error* error) {
+  zkdb_options* options = nullptr;
+  if (zkdb_options_create(&options) != ZKDB_OK) return ZKDB_NO_MEMORY;
+  zkdb_options_on_recovery(options, &RecoveryWatch::Tell, watch);
+  const zkdb_code code = zkdb_open(path.c_str(), options, db, error);
+  zkdb_options_destroy(options);
+  return code;
+}
+
+TEST(a_recovery_tells_how_far_it_is_and_can_be_stopped) {
+  const std::string directory = TempDirectory();
+  TestDb live;
+  ASSERT_EQ(live.Open(TwoPartitions(directory), {{"MinCheckpointSize", "1G"}}), ZKDB_OK);
+  for (int i = 0; i < 80; ++i) ASSERT_EQ(live.Put("k" + std::to_string(i), std::string(60000, 'v')), ZKDB_OK);
+  ASSERT_EQ(zkdb_sync(live.get(), nullptr), ZKDB_OK);
+  const std::string copy = CopyOf(directory);
+  RecoveryWatch stopped{2, {}};
+  zkdb_db* db = nullptr;
+  zkdb_error error{};
+  EXPECT_EQ(OpenWatched(copy + "/test.conf", &stopped, &db, &error), ZKDB_ABORTED);
+  EXPECT(std::string(error.message).find("the next open begins it anew") != std::string::npos);
+  EXPECT_EQ(stopped.calls.size(), 2u);
+  RecoveryWatch watch;
+  ASSERT_EQ(OpenWatched(copy + "/test.conf", &watch, &db, &error), ZKDB_OK);
+  EXPECT(watch.calls.size() >= 4);
+  for (size_t i = 0; i < watch.calls.size(); ++i) {
+    EXPECT(watch.calls[i].first <= watch.calls[i].second);
+    EXPECT(i == 0 || watch.calls[i].first > watch.calls[i - 1].first);
+  }
+  EXPECT_EQ(watch.calls.back().first, watch.calls.back().second);
+  zkdb_db_stats stats{};
+  ASSERT_EQ(zkdb_stats(db, &stats, nullptr), ZKDB_OK);
+  EXPECT_EQ(stats.recovered_records, 80u);
+  ASSERT_EQ(zkdb_close(db, nullptr), ZKDB_OK);
+  RecoveryWatch nothing;
+  ASSERT_EQ(OpenWatched(copy + "/test.conf", &nothing, &db, &error), ZKDB_OK);
+  EXPECT_EQ(nothing.calls.size(), 0u);
+  ASSERT_EQ(zkdb_close(db, nullptr), ZKDB_OK);
+}
+
 TEST(a_database_that_this_process_has_open_exists) {
   const std::string path = TwoPartitions(TempDirectory());
   TestDb first;

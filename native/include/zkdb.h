@@ -114,6 +114,16 @@ ZKDB_EXPORT void zkdb_options_destroy(zkdb_options *options);
  */
 ZKDB_EXPORT zkdb_code zkdb_options_set(zkdb_options *options, const char *name, const char *value, zkdb_error *err);
 
+/* Called now and then during long work with what is done of a total (0: unknown). Return non-zero to stop. */
+typedef int (*zkdb_progress)(void *context, uint64_t done, uint64_t total);
+
+/*
+ * Has an open tell how far its recovery is, every MiB and at the end: bytes of the logs, replayed and of their files (at
+ * the end both are what was replayed). Stopped, the open gives ZKDB_ABORTED, and the next one begins anew. Called on the
+ * thread of zkdb_open, and only by an open that has something to recover.
+ */
+ZKDB_EXPORT void zkdb_options_on_recovery(zkdb_options *options, zkdb_progress progress, void *context);
+
 /*
  * Opens a database. `path` is a configuration file, or a directory: in a directory the configuration is its file
  * `zkdb.conf`, which is written when the directory is new (Partitions hashed partitions, default 1).
@@ -333,9 +343,6 @@ ZKDB_EXPORT zkdb_code zkdb_ini_parse(const void *text, size_t size, const char *
                                      zkdb_error *err);
 
 /* ---- operations ------------------------------------------------------------------------------------------------ */
-
-/* Called now and then during long work with what is done of a total (0: unknown). Return non-zero to stop. */
-typedef int (*zkdb_progress)(void *context, uint64_t done, uint64_t total);
 
 /* A finding of zkdb_check or zkdb_salvage, or a line of zkdb_inspect. `size` bytes, not terminated. Return non-zero to
  * stop. */

@@ -30,6 +30,9 @@
 
 namespace zkdb {
 
+// Done and total; false asks to stop.
+using Progress = std::function<bool(uint64_t, uint64_t)>;
+
 struct EngineOptions {
   ConfigOverrides overrides;
   uint32_t partitions = 0;  // for a new directory; 0: 1, or whatever is there
@@ -37,6 +40,7 @@ struct EngineOptions {
   bool error_if_exists = false;
   bool read_only = false;
   bool background = true;  // false: no thread of its own; checkpoints and syncs come by call alone
+  Progress on_recovery;    // bytes of the logs: replayed, and of their files; stopping it is ZKDB_ABORTED
 };
 
 struct WriteResult {
@@ -49,9 +53,6 @@ struct RecoveryFigures {
   uint64_t records = 0;
   uint64_t bytes = 0;
 };
-
-// Done and total; false asks to stop.
-using Progress = std::function<bool(uint64_t, uint64_t)>;
 
 class Engine;
 class Transaction;
@@ -143,6 +144,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status CheckMeta(uint32_t index, const MetaState& state) const;
   Status OpenLogs(const std::vector<MetaState>& metas);
   Status OpenLog(size_t log, const std::vector<MetaState>& metas);
+  Status MeasureLogs();
+  Status TellRecovery(uint64_t bytes_of_log);
   Status Replay(const LogRecord& record);
   Status ReplayGroup(uint64_t sequence, uint64_t uid, Slice operations);
   Status CheckAges(size_t log, const LogSummary& summary, const std::vector<MetaState>& metas) const;
@@ -228,6 +231,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   SnapshotRegistry snapshots_;
   WriterGate gate_;
   RecoveryFigures recovery_;
+  Progress on_recovery_;         // while it opens
+  uint64_t recovery_total_ = 0;  // bytes of log files
+  uint64_t recovery_told_ = 0;   // bytes
 
   std::atomic<bool> closed_{false};
   bool opened_ = false;  // everything on disk was read: what is in memory may be written back

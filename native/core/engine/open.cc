@@ -4,12 +4,19 @@
 
 #include "core/base/coding.h"
 #include "core/engine/engine.h"
+#include "core/wal/log_recovery.h"
 
 namespace zkdb {
+namespace {
+
+constexpr uint64_t kTellEvery = 1 << 20;  // bytes of log
+
+}  // namespace
 
 Engine::Engine(Env* env, DatabaseConfig config, const EngineOptions& options)
     : env_(env), config_(std::move(config)), read_only_(options.read_only), background_(options.background) {
   periodic_ = config_.checkpoints;
+  on_recovery_ = options.on_recovery;
   interval_used_ = config_.durability == ZKDB_DURABILITY_INTERVAL;
   queue_ = std::make_unique<CommitQueue>(static_cast<uint32_t>(config_.partitions.size()));
 }
@@ -182,8 +189,34 @@ Status Engine::OpenPartition(uint32_t index, const MetaState& state) {
 Status Engine::OpenLogs(const std::vector<MetaState>& metas) {
   for (auto& p : partitions_) sequence_ = std::max(sequence_.load(), p->last_sequence.load());
   const size_t logs = config_.isolated ? config_.partitions.size() : 1;
+  if (on_recovery_) ZKDB_RETURN_IF_ERROR(MeasureLogs());
   for (size_t i = 0; i < logs; ++i) ZKDB_RETURN_IF_ERROR(OpenLog(i, metas));
+  // Once more at the end, where it cannot be stopped any more.
+  if (on_recovery_ && recovery_.records > 0) on_recovery_(recovery_.bytes, recovery_.bytes);
+  on_recovery_ = nullptr;
   return Status::Ok();
+}
+
+// The files are as long as they were allocated: what is in them may be less.
+Status Engine::MeasureLogs() {
+  for (size_t i = 0; i < (config_.isolated ? config_.partitions.size() : 1); ++i) {
+    LogNames names;
+    ZKDB_RETURN_IF_ERROR(ListLogNames(env_, LogDirectory(i), &names));
+    for (const uint64_t number : names.files) {
+      FoundLogFile found;
+      ZKDB_RETURN_IF_ERROR(FindLogFile(env_, LogDirectory(i), number, &found));
+      recovery_total_ += found.length;
+    }
+  }
+  return Status::Ok();
+}
+
+Status Engine::TellRecovery(uint64_t bytes_of_log) {
+  const uint64_t done = recovery_.bytes + bytes_of_log;
+  if (!on_recovery_ || done < recovery_told_ + kTellEvery) return Status::Ok();
+  recovery_told_ = done;
+  if (on_recovery_(done, std::max(done, recovery_total_))) return Status::Ok();
+  return {ZKDB_ABORTED, config_.file + ": the recovery was stopped; the next open begins it anew"};
 }
 
 std::vector<LogPartition> Engine::LogPartitions(size_t log) const {
@@ -206,6 +239,7 @@ Status Engine::OpenLog(size_t log, const std::vector<MetaState>& metas) {
   const auto replay = [&](const LogRecord& record) {
     if (!ages_checked) ZKDB_RETURN_IF_ERROR(CheckAges(log, summary, metas));
     ages_checked = true;
+    ZKDB_RETURN_IF_ERROR(TellRecovery(summary.bytes));
     return Replay(record);
   };
   ZKDB_RETURN_IF_ERROR(Log::Open(env_, options, replay, &summary, &opened));
