@@ -1,17 +1,31 @@
 /**
  * Programs and libraries for Redis that nobody here wrote, as they are.
  */
-import { execFile } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
-import { hasProgram, portOf, startServer } from './helpers/server.js'
+import { hasProgram, portOf, startServer, until } from './helpers/server.js'
 import { newFolder } from './helpers/shapes.js'
 
 // The server is in this process: a client program must not block it.
 const run = promisify(execFile)
+
+/** The first rows of figures that a program without an end prints. */
+async function firstRows(child: ChildProcessWithoutNullStreams, count: number): Promise<string[]> {
+  const rows: string[] = []
+  const timer = setTimeout(() => child.kill(), 20_000)
+  for await (const line of createInterface(child.stdout)) {
+    if (/^\d/.test(line)) rows.push(line)
+    if (rows.length === count) break
+  }
+  clearTimeout(timer)
+  child.kill()
+  return rows
+}
 
 test('redis-cli works as it is', async (t) => {
   if (!hasProgram(t, 'redis-cli')) return
@@ -26,6 +40,29 @@ test('redis-cli works as it is', async (t) => {
   t.is(await cli('DEL', 'k', 'n'), '2\n')
 })
 
+test('redis-cli shows the figures of the server, once and as they go on', async (t) => {
+  if (!hasProgram(t, 'redis-cli')) return
+  const server = await startServer(t)
+  const port = String(portOf(server))
+  await run('redis-cli', ['-p', port, 'MSET', 'a', '1', 'b', '2'])
+  t.true(await until(() => server.stats().current === 0))
+  const { stdout } = await run('redis-cli', ['-p', port, 'INFO'])
+  const figures = new Map(stdout.split('\r\n').map((line) => line.split(/:(.*)/) as [string, string]))
+  t.is(figures.get('redis_mode'), 'standalone')
+  t.is(figures.get('tcp_port'), port)
+  t.is(figures.get('process_id'), String(process.pid))
+  t.is(figures.get('connected_clients'), '1')
+  t.is(figures.get('total_connections_received'), '2')
+  t.is(figures.get('db0'), 'keys=2,expires=0,avg_ttl=0')
+  t.is((await run('redis-cli', ['-p', port, '-3', 'INFO', 'replication'])).stdout.includes('role:master\r\n'), true)
+  t.true(await until(() => server.stats().current === 0))
+  if (!hasProgram(t, 'stdbuf')) return
+  // Keys, memory, clients, blocked clients, requests (and how many more), connections.
+  const rows = await firstRows(spawn('stdbuf', ['-oL', 'redis-cli', '-p', port, '--stat', '-i', '1']), 2)
+  t.is(rows.length, 2)
+  for (const row of rows) t.regex(row, /^2 +\d+\.\d\d[KM] +1 +0 +\d+ \(\+\d+\) +4 *$/)
+})
+
 test('redis-benchmark works as it is', async (t) => {
   if (!hasProgram(t, 'redis-benchmark')) return
   const port = String(portOf(await startServer(t)))
@@ -37,11 +74,9 @@ test('redis-benchmark works as it is', async (t) => {
   }
 })
 
-// The check sends INFO, which the session does not have.
-test('ioredis works without its ready check, with automatic pipelining and transactions', async (t) => {
+test('ioredis works as it is, with automatic pipelining and transactions', async (t) => {
   const server = await startServer(t)
-  const options = { enableAutoPipelining: true, enableReadyCheck: false }
-  const client = new Redis({ port: portOf(server), host: '127.0.0.1', ...options })
+  const client = new Redis({ port: portOf(server), host: '127.0.0.1', enableAutoPipelining: true })
   t.teardown(() => client.disconnect())
   await Promise.all(Array.from({ length: 1000 }, (_, i) => client.set(`k${i}`, `v${i}`)))
   const values = await Promise.all(Array.from({ length: 1000 }, (_, i) => client.get(`k${i}`)))
@@ -62,7 +97,7 @@ test('ioredis logs in with the password, over a Unix socket too', async (t) => {
   const path = join(newFolder(), 'zkdb.sock')
   const server = await startServer(t, { listen: ['127.0.0.1:0', path], password: 'secret' })
   for (const place of [{ port: portOf(server), host: '127.0.0.1' }, { path }]) {
-    const client = new Redis({ ...place, password: 'secret', enableReadyCheck: false })
+    const client = new Redis({ ...place, password: 'secret' })
     t.teardown(() => client.disconnect())
     t.is(await client.set('k', 'v'), 'OK')
     t.is(await client.get('k'), 'v')

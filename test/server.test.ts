@@ -2,11 +2,12 @@
  * The server through raw sockets: pipelines in pieces, shared commits, and the end.
  */
 import { lstatSync, writeFileSync } from 'node:fs'
+import { machine, release, type } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { open } from 'zkdb'
 import { serve } from 'zkdb/server'
-import { connectTo, encode, portOf, startServer, until } from './helpers/server.js'
+import { connectTo, encode, memoryOf, portOf, startServer, until } from './helpers/server.js'
 import { newFolder } from './helpers/shapes.js'
 
 test('a pipeline that is cut at every byte gives the replies of the whole', async (t) => {
@@ -154,6 +155,39 @@ test('clients are listed and killed over all threads', async (t) => {
   await first!.wait(() => first!.received.toString('latin1').endsWith(':8\r\n'))
   t.is(await first!.line('PING'), '+PONG\r\n')
   t.true(await until(() => server.stats().current === 1))
+})
+
+test('INFO gives the figures of the server, the process and the machine', async (t) => {
+  const before = process.cpuUsage()
+  const server = await startServer(t, { threads: 3, maxConnections: 77 })
+  const client = await connectTo(t, portOf(server))
+  const idle = await connectTo(t, portOf(server))
+  t.is(await idle.line('SET', 'k', 'v'), '+OK\r\n')
+  t.true(await until(() => server.stats().bytesOut === 5))
+  client.socket.write(encode('INFO'))
+  await client.wait(() => client.received.includes('# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n'))
+  const lines = client.received.toString('latin1').split('\r\n')
+  const figures = new Map(lines.map((line) => line.split(/:(.*)/) as [string, string]))
+  const figure = (name: string): number => Number(figures.get(name))
+  t.is(figures.get('os'), `${type()} ${release()} ${machine()}`)
+  t.is(figure('process_id'), process.pid)
+  t.is(figure('tcp_port'), portOf(server))
+  t.is(figure('zkdb_threads'), 3)
+  t.true(figure('uptime_in_seconds') <= process.uptime())
+  t.is(figure('connected_clients'), 2)
+  t.is(figure('maxclients'), 77)
+  t.is(figure('total_connections_received'), 2)
+  // A command is counted when the chunk that it came in has been read.
+  t.is(figure('total_commands_processed'), 1)
+  t.is(figure('total_net_input_bytes'), idle.socket.bytesWritten + client.socket.bytesWritten)
+  t.is(figure('total_net_output_bytes'), 5)
+  const memory = memoryOf(process.pid)
+  t.true(Math.abs(figure('used_memory_rss') - memory) < memory / 2, `${figure('used_memory_rss')}, ${memory}`)
+  t.true(figure('used_memory') > 0 && figure('used_memory') < memory)
+  const cpu = figure('used_cpu_user') + figure('used_cpu_sys')
+  const after = process.cpuUsage()
+  t.true(cpu >= (before.user + before.system) / 1e6 && cpu <= (after.user + after.system) / 1e6)
+  t.is(server.stats().commands, 2)
 })
 
 test('addresses that other machines can reach are refused, and settings that make no sense', async (t) => {

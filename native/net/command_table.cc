@@ -44,6 +44,7 @@ constexpr Command kCommands[] = {
      "Chooses the protocol; logs in and names the client."},
     {"INCR", Incr, 2, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "Adds one to an integer."},
     {"INCRBY", IncrBy, 3, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "Adds a number to an integer."},
+    {"INFO", InfoCommand, -1, kConnection, 0, kNothing, 0, 0, 0, "Figures of the server and its databases."},
     {"KEYS", Keys, 2, kRead, kVerbScan, kVisible, 0, 0, 0, "All keys that match a pattern."},
     {"MGET", MGet, -2, kFastRead, kVerbRead, kKeys, 1, -1, 1, "The values of keys, all of one state."},
     {"MSET", MSet, -3, kWrite, kVerbWrite, kKeys, 1, -1, 2, "Sets keys, all or none."},

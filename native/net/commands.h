@@ -22,6 +22,9 @@ void ResetCommand(Session* s, Arguments args);
 void Select(Session* s, Arguments args);
 void Time(Session* s, Arguments args);
 
+// commands_info.cc
+void InfoCommand(Session* s, Arguments args);
+
 // commands_introspection.cc
 void CommandCommand(Session* s, Arguments args);
 

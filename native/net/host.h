@@ -59,6 +59,32 @@ struct AuditEvent {
   uint64_t count;            // of kDenied: how many were denied since the login, this one included; else 1
 };
 
+// What INFO tells of the server and its process. Counted since the start, but for what is there now.
+struct ServerFigures {
+  std::string os;  // "Linux 6.1.0 x86_64"
+  uint64_t process_id = 0;
+  uint16_t tcp_port = 0;  // the first; 0: Unix sockets alone
+  uint32_t threads = 0;   // that serve connections
+  uint32_t databases = 0;
+  uint64_t uptime_us = 0;
+  uint64_t cpu_user_us = 0;  // of the process, as the two below
+  uint64_t cpu_system_us = 0;
+  uint64_t resident_bytes = 0;  // now
+  uint64_t clients = 0;         // now
+  uint64_t max_clients = 0;
+  uint64_t connections = 0;
+  uint64_t rejected = 0;
+  uint64_t commands = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  uint64_t pauses = 0;  // of commands whose replies were not read
+  uint64_t dropped_slow = 0;
+  uint64_t dropped_idle = 0;
+  uint64_t dropped_login = 0;
+  uint64_t shared_writes = 0;
+  uint64_t waiting_bytes = 0;  // of replies, now
+};
+
 class Server {
  public:
   virtual ~Server() = default;
@@ -77,6 +103,9 @@ class Server {
 
   // Wall clock, microseconds since 1970.
   virtual uint64_t NowUs() const = 0;
+
+  // May be asked by any command, as often as a client likes: it waits for no connection.
+  virtual ServerFigures Figures() const = 0;
 
   // `info` has changed; the server keeps a copy for ListClients. Called at most once per Receive.
   virtual void ClientChanged(const ClientInfo& info) = 0;

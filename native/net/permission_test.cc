@@ -51,6 +51,8 @@ constexpr Sample kSamples[] = {
     {"HELLO 3", "", Touches::kNothing},
     {"INCR cart:1", "rw", Touches::kKey},
     {"INCRBY cart:1 2", "rw", Touches::kKey},
+    {"INFO", "", Touches::kNothing},
+    {"INFO keyspace", "", Touches::kNothing},
     {"KEYS *", "s", Touches::kVisible},
     {"MGET cart:1 cart:9", "r", Touches::kKey},
     {"MSET cart:1 a cart:2 b", "w", Touches::kKey},

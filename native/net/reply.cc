@@ -117,6 +117,20 @@ void ReplyWriter::Null() {
 
 void ReplyWriter::NullArray() { protocol_ == 3 ? out_->Append("_\r\n", 3) : out_->Append("*-1\r\n", 5); }
 
+void ReplyWriter::Verbatim(Slice text) {
+  constexpr std::string_view kFormat = "txt:";
+  if (protocol_ != 3) return Bulk(text);
+  uint8_t* to = out_->Reserve(text.size + kFormat.size() + kHeadLimit + 2);
+  if (to == nullptr) return;
+  size_t size = WriteHead(to, '=', kFormat.size() + text.size);
+  std::memcpy(to + size, kFormat.data(), kFormat.size());
+  size += kFormat.size();
+  if (!text.empty()) std::memcpy(to + size, text.data, text.size);
+  size += text.size;
+  WriteLineEnd(to + size);
+  out_->Commit(size + 2);
+}
+
 void ReplyWriter::Bulk(Slice value) {
   uint8_t* to = out_->Reserve(value.size + kHeadLimit + 2);
   if (to == nullptr) return;

@@ -85,8 +85,9 @@ class ReplyWriter {
   void Integer(int64_t n);
   void Boolean(bool value);
   void Bulk(Slice value);
-  void Null();       // a value that is not there
-  void NullArray();  // an array that is not there
+  void Verbatim(Slice text);  // a text for people; a bulk string in RESP2
+  void Null();                // a value that is not there
+  void NullArray();           // an array that is not there
   void Array(size_t count) { Head('*', count); }
   void Map(size_t pairs) { protocol_ == 3 ? Head('%', pairs) : Head('*', pairs * 2); }
   void Set(size_t count) { Head(protocol_ == 3 ? '~' : '*', count); }

@@ -30,9 +30,15 @@ TEST(replies_of_both_protocols_are_as_the_specification_says) {
     r->Set(3);
     r->Push(1);
     r->Boolean(true);
+    r->Verbatim("a\r\nb");
+    r->Verbatim("");
   };
-  EXPECT_EQ(Written(2, all), std::string("+OK\r\n:-42\r\n$2\r\nhi\r\n$-1\r\n*-1\r\n*2\r\n*2\r\n*3\r\n*1\r\n:1\r\n"));
-  EXPECT_EQ(Written(3, all), std::string("+OK\r\n:-42\r\n$2\r\nhi\r\n_\r\n_\r\n*2\r\n%1\r\n~3\r\n>1\r\n#t\r\n"));
+  EXPECT_EQ(Written(2, all),
+            std::string("+OK\r\n:-42\r\n$2\r\nhi\r\n$-1\r\n*-1\r\n*2\r\n*2\r\n*3\r\n*1\r\n:1\r\n$4\r\na\r\nb\r\n"
+                        "$0\r\n\r\n"));
+  EXPECT_EQ(Written(3, all),
+            std::string("+OK\r\n:-42\r\n$2\r\nhi\r\n_\r\n_\r\n*2\r\n%1\r\n~3\r\n>1\r\n#t\r\n=8\r\ntxt:a\r\nb"
+                        "\r\n=4\r\ntxt:\r\n"));
 }
 
 TEST(line_ends_in_an_error_become_spaces) {

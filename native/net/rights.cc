@@ -130,6 +130,10 @@ bool Access::SeesEverything() const {
   return database_allowed_ && rights_->prefixes.empty() && rights_->partitions.empty();
 }
 
+bool Access::SeesEverything(uint32_t number) const {
+  return AllowsDatabase(number) && rights_->prefixes.empty() && rights_->partitions.empty();
+}
+
 bool Access::SeesKey(Slice key) const {
   if (!database_allowed_) return false;
   const auto& prefixes = rights_->prefixes;

@@ -61,8 +61,9 @@ class Access {
   bool Sees(Slice key) const { return full_ || SeesKey(key); }
   // Whether all keys that can be in the range are the user's: they are when it lies below one prefix.
   bool SeesRange(const zkdb_range& range) const;
-  // Whether every key of the selected database is the user's.
+  // Whether every key of the selected database is the user's, or of the one of a number.
   bool SeesEverything() const;
+  bool SeesEverything(uint32_t number) const;
 
   // Whether a key below VisiblePrefixes may still belong to someone else.
   bool filters() const { return rights_ != nullptr && !rights_->partitions.empty(); }

@@ -23,6 +23,31 @@ uint64_t WallClockUs() {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
 }
 
+uint64_t ElapsedUs(std::chrono::steady_clock::time_point since) {
+  const auto elapsed = std::chrono::steady_clock::now() - since;
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count());
+}
+
+uint64_t Microseconds(const uv_timeval_t& time) {
+  return static_cast<uint64_t>(time.tv_sec) * 1000000 + static_cast<uint64_t>(time.tv_usec);
+}
+
+// What the system says of the process; a figure that it does not give stays 0.
+void AddProcess(ServerFigures* figures) {
+  uv_utsname_t system{};
+  uv_rusage_t usage{};
+  size_t resident = 0;
+  if (uv_os_uname(&system) == 0) {
+    figures->os = std::string(system.sysname) + " " + system.release + " " + system.machine;
+  }
+  if (uv_getrusage(&usage) == 0) {
+    figures->cpu_user_us = Microseconds(usage.ru_utime);
+    figures->cpu_system_us = Microseconds(usage.ru_stime);
+  }
+  if (uv_resident_set_memory(&resident) == 0) figures->resident_bytes = resident;
+  figures->process_id = static_cast<uint64_t>(uv_os_getpid());
+}
+
 // Takes as long whatever the bytes are.
 bool SameBytes(Slice a, Slice b) {
   uint8_t difference = a.size == b.size ? 0 : 1;
@@ -102,6 +127,7 @@ class LoopServer::State : public Server {
     for (const auto& loop : loops_) loop->FinishLogin(client.id, verdict, welcome ? FullRights() : nullptr);
   }
   uint64_t NowUs() const override { return WallClockUs(); }
+  ServerFigures Figures() const override;
   void ClientChanged(const ClientInfo& info) override { registry_.Change(info); }
   std::vector<ClientInfo> ListClients() override { return registry_.List(); }
   uint32_t KillClients(const ClientFilter& filter) override {
@@ -116,8 +142,10 @@ class LoopServer::State : public Server {
  private:
   Status Open();
   Status CloseDatabases();
+  uint16_t TcpPort() const;
 
   const ServerOptions options_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   mutable std::mutex databases_mutex_;  // between Stop and Failed
   std::vector<zkdb_db*> databases_;
   ClientRegistry registry_;
@@ -222,6 +250,37 @@ ServerStats LoopServer::State::stats() const {
     stats.shared_writes += counters.shared_writes.value();
   }
   return stats;
+}
+
+uint16_t LoopServer::State::TcpPort() const {
+  const auto tcp = std::find_if(addresses_.begin(), addresses_.end(),
+                                [](const ListenAddress& address) { return address.path.empty(); });
+  return tcp == addresses_.end() ? uint16_t{0} : tcp->port;
+}
+
+ServerFigures LoopServer::State::Figures() const {
+  const ServerStats counted = stats();
+  ServerFigures figures;
+  AddProcess(&figures);
+  figures.tcp_port = TcpPort();
+  figures.threads = options_.threads;
+  // Closed by Stop after the last session: no session sees it change.
+  figures.databases = static_cast<uint32_t>(databases_.size());
+  figures.uptime_us = ElapsedUs(started_);
+  figures.clients = counted.current;
+  figures.max_clients = options_.max_connections;
+  figures.connections = counted.connections;
+  figures.rejected = counted.rejected;
+  figures.commands = counted.commands;
+  figures.bytes_in = counted.bytes_in;
+  figures.bytes_out = counted.bytes_out;
+  figures.pauses = counted.pauses;
+  figures.dropped_slow = counted.dropped_slow;
+  figures.dropped_idle = counted.dropped_idle;
+  figures.dropped_login = counted.dropped_login;
+  figures.shared_writes = counted.shared_writes;
+  figures.waiting_bytes = counted.waiting_bytes;
+  return figures;
 }
 
 bool LoopServer::State::Failed(std::string* message) const {
