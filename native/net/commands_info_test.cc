@@ -1,3 +1,7 @@
+#include <chrono>
+#include <future>
+#include <thread>
+
 #include "core/base/test.h"
 #include "net/session_test_util.h"
 
@@ -118,6 +122,30 @@ TEST(info_behind_multi_asks_the_selected_database_alone) {
   const std::string all = client.Send("MULTI\r\nINFO\r\nEXEC\r\n");
   EXPECT(Has(all, "used_memory_rss:") && !Has(all, "used_memory:"));
   EXPECT(Has(all, "zkdb_db1:") && !Has(all, "zkdb_db0:"));
+}
+
+TEST(info_behind_multi_does_not_wait_for_a_transaction_on_another_database) {
+  TestServer server(TempDirectory());
+  std::promise<void> begun;
+  std::promise<void> answered;
+  bool in_time = false;
+  std::thread other([&] {
+    zkdb_txn* begin = nullptr;
+    EXPECT_EQ(zkdb_txn_begin(server.Database(1), &begin, nullptr), ZKDB_OK);
+    const TransactionHandle txn(begin);
+    BatchBuilder batch;
+    batch.Add(ZKDB_OP_PUT, "k", "v");
+    EXPECT_EQ(zkdb_txn_write(begin, batch.bytes().data, batch.bytes().size, nullptr, nullptr), ZKDB_OK);
+    begun.set_value();
+    in_time = answered.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  });
+  begun.get_future().wait();
+  TestClient client(&server);
+  const std::string reply = client.Send("MULTI\r\nSET a 1\r\nINFO\r\nEXEC\r\n");
+  answered.set_value();
+  other.join();
+  EXPECT(in_time);
+  EXPECT(Has(reply, "# Keyspace\r\n"));
 }
 
 TEST(info_is_for_those_who_have_logged_in) {
