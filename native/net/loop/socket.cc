@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace zkdb::net {
 
@@ -125,7 +126,8 @@ Status Listen(const ListenAddress& address, uint32_t backlog, int* fd, ListenAdd
   *bound = address;
   SocketAddress got;
   if (status.ok() && getsockname(*fd, got.get(), &got.size) == 0) Read(got, bound);
-  if (!status.ok()) close(*fd);
+  // Its owner closes what it still finds there.
+  if (!status.ok()) close(std::exchange(*fd, -1));
   return status;
 }
 
