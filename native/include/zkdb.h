@@ -118,9 +118,9 @@ ZKDB_EXPORT zkdb_code zkdb_options_set(zkdb_options *options, const char *name, 
 typedef int (*zkdb_progress)(void *context, uint64_t done, uint64_t total);
 
 /*
- * Has an open tell how far its recovery is, every MiB and at the end: bytes of the logs, replayed and of their files (at
- * the end both are what was replayed). Stopped, the open gives ZKDB_ABORTED, and the next one begins anew. Called on the
- * thread of zkdb_open, and only by an open that has something to recover.
+ * Has an open tell how far its recovery is, every MiB and at the end: bytes of the logs, replayed and of their files;
+ * at the end both are what was replayed. Stopped, the open gives ZKDB_ABORTED, and the next one begins anew. Called on
+ * the thread of zkdb_open, and only by an open that has something to recover.
  */
 ZKDB_EXPORT void zkdb_options_on_recovery(zkdb_options *options, zkdb_progress progress, void *context);
 
