@@ -189,7 +189,6 @@ Status Engine::OpenPartition(uint32_t index, const MetaState& state) {
 Status Engine::OpenLogs(const std::vector<MetaState>& metas) {
   for (auto& p : partitions_) sequence_ = std::max(sequence_.load(), p->last_sequence.load());
   const size_t logs = config_.isolated ? config_.partitions.size() : 1;
-  if (on_recovery_) ZKDB_RETURN_IF_ERROR(MeasureLogs());
   for (size_t i = 0; i < logs; ++i) ZKDB_RETURN_IF_ERROR(OpenLog(i, metas));
   // Once more at the end, where it cannot be stopped any more.
   if (on_recovery_ && recovery_.records > 0) on_recovery_(recovery_.bytes, recovery_.bytes);
@@ -214,6 +213,8 @@ Status Engine::MeasureLogs() {
 Status Engine::TellRecovery(uint64_t bytes_of_log) {
   const uint64_t done = recovery_.bytes + bytes_of_log;
   if (!on_recovery_ || done < recovery_told_ + kTellEvery) return Status::Ok();
+  // Here and not before: an open with nothing to tell looks at no file twice.
+  if (recovery_told_ == 0) ZKDB_RETURN_IF_ERROR(MeasureLogs());
   recovery_told_ = done;
   if (on_recovery_(done, std::max(done, recovery_total_))) return Status::Ok();
   return {ZKDB_ABORTED, config_.file + ": the recovery was stopped; the next open begins it anew"};
