@@ -1,32 +1,18 @@
 // Logs with flipped, cut, missing, stale and foreign bytes.
 #include <cstring>
-#include <map>
 
 #include "core/wal/log_test_util.h"
 
 namespace zkdb {
 
+using test::Image;
+using test::kSmallFile;
 using test::LogFixture;
 using test::PayloadOf;
 
 namespace {
 
-using Image = std::map<std::string, std::string>;  // file name to bytes
-
-constexpr uint64_t kSmallFile = kLogHeaderSize + 512;
 constexpr uint64_t kRecords = 30;  // they fill several small files
-
-Image TakeImage(const LogFixture& f) {
-  Image image;
-  for (const std::string& name : f.Names()) image[name] = test::ReadAll(f.PathOf(name));
-  return image;
-}
-
-void PutImage(LogFixture* f, const Image& image) {
-  f->log.reset();
-  for (const std::string& name : f->Names()) EXPECT_OK(Env::Posix()->Remove(f->PathOf(name)));
-  for (const auto& [name, bytes] : image) test::WriteAll(f->PathOf(name), bytes);
-}
 
 // A log of several small files; every record synced by itself when `sync`, else only written.
 Image SmallLog(LogFixture* f, uint64_t records, bool sync) {

@@ -1,7 +1,6 @@
 // Logs whose directory or files fail while they are opened, and failures of one thread beside calls of another.
 #include <cstring>
 #include <functional>
-#include <map>
 #include <thread>
 
 #include "core/os/env_wrapper_for_tests.h"
@@ -12,26 +11,12 @@ namespace zkdb {
 
 using test::CallGate;
 using test::EnvWrapper;
+using test::Image;
+using test::kSmallFile;
 using test::LogFixture;
 using test::PayloadOf;
 
 namespace {
-
-using Image = std::map<std::string, std::string>;  // file name to bytes
-
-constexpr uint64_t kSmallFile = kLogHeaderSize + 512;
-
-Image TakeImage(const LogFixture& f) {
-  Image image;
-  for (const std::string& name : f.Names()) image[name] = test::ReadAll(f.PathOf(name));
-  return image;
-}
-
-void PutImage(LogFixture* f, const Image& image) {
-  f->log.reset();
-  for (const std::string& name : f->Names()) EXPECT_OK(Env::Posix()->Remove(f->PathOf(name)));
-  for (const auto& [name, bytes] : image) test::WriteAll(f->PathOf(name), bytes);
-}
 
 // A log of several small files that nothing was synced of.
 Image UnsyncedLog(uint64_t records) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -71,6 +72,25 @@ inline std::string ReadAll(const std::string& path) {
 inline void WriteAll(const std::string& path, const std::string& bytes) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+// A log file with room for some ten small records.
+inline constexpr uint64_t kSmallFile = kLogHeaderSize + 512;
+
+// The files of a log's directory: name to bytes.
+using Image = std::map<std::string, std::string>;
+
+inline Image TakeImage(const LogFixture& f) {
+  Image image;
+  for (const std::string& name : f.Names()) image[name] = ReadAll(f.PathOf(name));
+  return image;
+}
+
+// Closes the log and lays these files in its directory, instead of what is there.
+inline void PutImage(LogFixture* f, const Image& image) {
+  f->log.reset();
+  for (const std::string& name : f->Names()) EXPECT_OK(Env::Posix()->Remove(f->PathOf(name)));
+  for (const auto& [name, bytes] : image) WriteAll(f->PathOf(name), bytes);
 }
 
 // The payload that tests append as number `i`: its length and its bytes depend on i.
