@@ -74,6 +74,50 @@ inEveryShape('a scan honours bounds, direction, limit and encodings', async (t, 
     Array.from({ length: count }, (_, i) => buffer.toString('utf8', offsets[3 * i], offsets[3 * i + 1]))
   )
   t.deepEqual(keys, all.slice(5, 105))
+  const inChunks: string[] = []
+  for (const { buffer, offsets, count } of db.scanSync({ gte: all[5], limit: 100 }).chunks()) {
+    for (let i = 0; i < count; i++) inChunks.push(buffer.toString('utf8', offsets[3 * i], offsets[3 * i + 1]))
+  }
+  t.deepEqual(inChunks, keys)
+  await db.close()
+})
+
+test('chunks that are left early, or hold large records, close their cursor', async (t) => {
+  const db = openSync(newFolder())
+  const large = 'x'.repeat(300_000)
+  for (const key of ['a', 'b', 'c']) db.putSync(key, large)
+  for (const { count } of db.scanSync().chunks()) {
+    t.true(count > 0)
+    t.is((await db.stats()).snapshotsOpen, 1)
+    break
+  }
+  t.is((await db.stats()).snapshotsOpen, 0)
+  const sizes = [...db.scanSync().chunks()].flatMap(({ offsets, count }) =>
+    Array.from({ length: count }, (_, i) => offsets[3 * i + 2]! - offsets[3 * i + 1]!)
+  )
+  t.deepEqual(sizes, [300_000, 300_000, 300_000])
+  await db.close()
+})
+
+test('Buffers that were read stay as they are, and are Buffers like any other', async (t) => {
+  const db = openSync<string, Buffer>({ path: newFolder(), valueEncoding: 'buffer' })
+  const count = 5000
+  for (let i = 0; i < count; i++) db.putSync(String(i), Buffer.alloc(100, i), { durability: 'none' })
+  const single = Array.from({ length: count }, (_, i) => db.getSync(String(i))!)
+  const many = db.getManySync(Array.from({ length: count }, (_, i) => String(i)))
+  const scanned = new Map<string, Buffer>(db.scanSync())
+  for (let i = 0; i < count; i++) {
+    const wanted = Buffer.alloc(100, i)
+    const all = [single[i]!, many[i]!, scanned.get(String(i))!]
+    if (!all.every((value) => value.equals(wanted))) t.fail(`record ${i} has changed`)
+  }
+  t.deepEqual(single[7], Buffer.alloc(100, 7))
+  t.is(Object.getPrototypeOf(scanned.get('7')), Buffer.prototype)
+  // Node copies what must not be transferred, or throws; either way nothing is taken away from here.
+  await (async () => structuredClone(single[7], { transfer: [single[7]!.buffer as ArrayBuffer] }))().catch(
+    () => undefined
+  )
+  t.deepEqual(single[7], Buffer.alloc(100, 7))
   await db.close()
 })
 

@@ -121,7 +121,7 @@ export class Database<K = string, V = string> extends LevelDatabase<K, V> {
   /**
    * Scans a range synchronously.
    *
-   * @returns something to iterate over, any number of times; `toArrays()` is the fastest form.
+   * @returns something to iterate over, any number of times; `chunks()` is the fastest form.
    * @throws LEVEL_DATABASE_NOT_OPEN
    * @example
    * for (const [key, value] of db.scanSync({ gte: 'a', limit: 10 })) console.log(key, value)

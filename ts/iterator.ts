@@ -111,10 +111,7 @@ function openReader(handle: DatabaseHandle, options: IteratorOptions, { keys, va
   })
 }
 
-const entry = (reader: RecordReader, i: number): [Data | undefined, Data | undefined] => [
-  reader.key(i),
-  reader.value(i)
-]
+const entry = (reader: RecordReader, i: number): [Data | undefined, Data | undefined] => reader.entry(i)
 const key = (reader: RecordReader, i: number): Data => reader.key(i)!
 const value = (reader: RecordReader, i: number): Data => reader.value(i)!
 

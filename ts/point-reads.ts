@@ -4,6 +4,7 @@
  */
 import { binding, Code, cachedViewSize, checked, lastError, limits, registerShared, State, shared } from './binding.js'
 import { type Data, keyTooLarge, viewOf, writeText } from './bytes.js'
+import { BufferView, reserve, take } from './slab.js'
 
 /** What a value is given as. */
 export type ValueFormat = 'utf8' | 'buffer' | 'view'
@@ -27,8 +28,9 @@ export function readValue(db: number, snapshot: number, keySize: number, format:
   }
   const size = snapshot === 0 ? binding.get(db, keySize) : binding.getAt(db, snapshot, keySize)
   if (size < 0) return readRest(db, snapshot, keySize, size)
-  const copy = Buffer.allocUnsafe(size)
+  const copy = reserve(size)
   shared.values.copy(copy, 0, 0, size)
+  take(copy, size)
   return copy
 }
 
@@ -209,8 +211,10 @@ function takeBytes(
   values: (Data | undefined)[]
 ): void {
   // One copy of them all: the shared buffer is used again.
-  const copy = Buffer.allocUnsafeSlow(used)
+  const copy = reserve(used)
   buffer.copy(copy, 0, 0, used)
+  take(copy, used)
+  const { buffer: memory, byteOffset } = copy
   let at = 0
   for (let i = 0; i < count; i++) {
     const size = sizes[i]!
@@ -218,7 +222,8 @@ function takeBytes(
       values.push(undefined)
       continue
     }
-    values.push(format === 'view' ? new Uint8Array(copy.buffer, at, size) : Buffer.from(copy.buffer, at, size))
+    const place = byteOffset + at
+    values.push(format === 'view' ? new Uint8Array(memory, place, size) : new BufferView(memory, place, size))
     at += size
   }
 }

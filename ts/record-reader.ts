@@ -4,8 +4,8 @@
  *
  * Invariants:
  *  1. Chunks begin small, so that a short scan costs little, and grow to {@link maxChunkSize}.
- *  2. When Buffers or views are given out, every chunk has memory of its own: they stay valid. With strings alone the
- *     memory is used again.
+ *  2. When Buffers or views are given out, the memory of a chunk is not used again: they stay valid. With strings alone
+ *     it is.
  *  3. Strings of an ASCII chunk are cut from windows of {@link windowSize}: a string that is kept keeps at most its
  *     window alive, not the chunk.
  */
@@ -13,6 +13,7 @@ import type { DatabaseHandle } from './batch-writer.js'
 import { binding, Code, checked, lastError, State, shared } from './binding.js'
 import type { Data } from './bytes.js'
 import { type EncodedRange, type ScanMode, scanFlags, writeRange } from './range.js'
+import { BufferView, reserve, take } from './slab.js'
 
 /** What keys or values are given as; `none` when they are not wanted. */
 export type Format = 'utf8' | 'buffer' | 'view' | 'none'
@@ -54,6 +55,9 @@ export class RecordReader {
   #nextRecords = firstRecords
   #nextSize = firstChunkSize
   #chunk: Buffer = Buffer.alloc(0)
+  /** Of the chunk. */
+  #memory: ArrayBufferLike = this.#chunk.buffer
+  #base = 0
   #offsets = new Uint32Array(0)
   #text = ''
   #textStart = 0
@@ -110,16 +114,30 @@ export class RecordReader {
       count = binding.cursorNext(this.#cursor, this.#chunk, this.#offsets, wanted)
     }
     if (count < 0) throw lastError()
+    if (!this.#reusesMemory) take(this.#chunk, shared.state[State.used]!)
+    this.#memory = this.#chunk.buffer
+    this.#base = this.#chunk.byteOffset
     return count
   }
 
   #prepare(wanted: number): void {
     // A limit that is known makes the first chunk fit it: about as many bytes a record as the defaults foresee.
     const size = Math.min(Math.max(this.#nextSize, wanted * (firstChunkSize / firstRecords)), maxChunkSize)
-    if (!this.#reusesMemory || this.#chunk.length < size || this.#chunk.length > maxChunkSize) {
+    if (!this.#reusesMemory) {
+      this.#chunk = reserve(size)
+    } else if (this.#chunk.length < size || this.#chunk.length > maxChunkSize) {
       this.#chunk = Buffer.allocUnsafeSlow(size)
     }
     if (this.#offsets.length < wanted * offsetsPerRecord) this.#offsets = new Uint32Array(wanted * offsetsPerRecord)
+  }
+
+  /** Key and value of record `i` of the chunk, each as {@link key} and {@link value} give it. */
+  entry(i: number): [key: Data | undefined, value: Data | undefined] {
+    const at = i * offsetsPerRecord
+    const start = this.#offsets[at]!
+    const middle = this.#offsets[at + 1]!
+    const end = this.#offsets[at + 2]!
+    return [this.#take(this.#keyFormat, start, middle), this.#take(this.#valueFormat, middle, end)]
   }
 
   /** The key of record `i` of the chunk, in the reader's format; undefined when keys are not wanted. */
@@ -139,9 +157,9 @@ export class RecordReader {
       case 'utf8':
         return this.#isAscii ? this.#ascii(start, end) : this.#chunk.toString('utf8', start, end)
       case 'view':
-        return new Uint8Array(this.#chunk.buffer, this.#chunk.byteOffset + start, end - start)
+        return new Uint8Array(this.#memory, this.#base + start, end - start)
       case 'buffer':
-        return Buffer.from(this.#chunk.buffer, this.#chunk.byteOffset + start, end - start)
+        return new BufferView(this.#memory, this.#base + start, end - start)
       default:
         return undefined
     }

@@ -124,33 +124,50 @@ export class Scan<K, V> implements Iterable<Entry<K, V>> {
   }
 
   /**
-   * Reads the whole range in packed form: the fastest way, because no object is made per record. Encodings play no
-   * role.
+   * Reads the range in packed form, chunk by chunk: the fastest way, because no object is made per record and the
+   * memory is used again. Encodings play no role.
    *
+   * @returns chunks of at most 8,192 records. Each is valid until the next one is asked for; copy what you keep.
    * @example
-   * for (const { buffer, offsets, count } of db.scanSync().toArrays().chunks) {
+   * for (const { buffer, offsets, count } of db.scanSync().chunks()) {
    *   for (let i = 0; i < count; i++) use(buffer.latin1Slice(offsets[3 * i], offsets[3 * i + 1]))
    * }
    */
+  *chunks(): Generator<PackedChunk, void, undefined> {
+    const memory: PackedMemory = { buffer: Buffer.allocUnsafeSlow(packedSize), offsets: new Uint32Array(0) }
+    yield* this.#packed(() => memory)
+  }
+
+  /**
+   * Reads the whole range in packed form into memory of its own. See {@link chunks}, which holds one chunk at a time.
+   */
   toArrays(): PackedScan {
+    const chunks = [
+      ...this.#packed(() => ({ buffer: Buffer.allocUnsafeSlow(packedSize), offsets: new Uint32Array(0) }))
+    ]
+    return { chunks: chunks.map(compacted), count: chunks.reduce((sum, chunk) => sum + chunk.count, 0) }
+  }
+
+  /** Reads chunk after chunk, each into what `memory` gives. */
+  *#packed(memory: () => PackedMemory): Generator<PackedChunk, void, undefined> {
     this.#prepare()
     const { snapshot, transaction } = this.#options
     const { loSize, hiSize, flags } = writeRange(this.#options)
     const mode = scanFlags(this.#options)
     const cursor = checked(binding.cursorOpen(this.#handle.id, snapshot, transaction, loSize, hiSize, flags, mode))
-    const chunks: PackedChunk[] = []
-    let count = 0
+    // A generator that nobody goes on with is collected, and the guard closes the cursor.
+    const held = { cursor, guard: binding.guard(cursor) }
     try {
-      while (count < this.#limit) {
-        const chunk = readPacked(cursor, Math.min(packedRecords, this.#limit - count))
-        if (chunk.count > 0) chunks.push(chunk)
-        count += chunk.count
-        if (shared.state[State.done] === 1) break
+      for (let left = this.#limit; left > 0; ) {
+        const chunk = readPacked(held.cursor, Math.min(packedRecords, left), memory())
+        const isLast = shared.state[State.done] === 1
+        left -= chunk.count
+        if (chunk.count > 0) yield chunk
+        if (isLast) break
       }
     } finally {
-      binding.cursorClose(cursor)
+      binding.cursorClose(held.cursor)
     }
-    return { chunks, count }
   }
 
   /** The entries as an array. */
@@ -171,20 +188,31 @@ function formatOf(encoding: Encoding, isWanted: boolean | undefined): Format {
   return isWanted === false ? 'none' : encoding.format
 }
 
-/** One chunk of at most `limit` records. */
-function readPacked(cursor: number, limit: number): PackedChunk {
-  let buffer = Buffer.allocUnsafeSlow(packedSize)
-  const offsets = new Uint32Array(Math.min(limit, packedRecords) * offsetsPerRecord)
-  let count = binding.cursorNext(cursor, buffer, offsets, limit)
+interface PackedMemory {
+  buffer: Buffer
+  offsets: Uint32Array
+}
+
+/** One chunk of at most `limit` records, in `memory`, which grows where it must. */
+function readPacked(cursor: number, limit: number, memory: PackedMemory): PackedChunk {
+  if (memory.offsets.length < limit * offsetsPerRecord) memory.offsets = new Uint32Array(limit * offsetsPerRecord)
+  let count = binding.cursorNext(cursor, memory.buffer, memory.offsets, limit)
   if (count === Code.bufferTooSmall) {
-    buffer = Buffer.allocUnsafeSlow(shared.state[State.needed]!)
-    count = binding.cursorNext(cursor, buffer, offsets, limit)
+    memory.buffer = Buffer.allocUnsafeSlow(shared.state[State.needed]!)
+    count = binding.cursorNext(cursor, memory.buffer, memory.offsets, limit)
   }
   checked(count)
   const used = shared.state[State.used]!
-  // A chunk that is mostly empty is not worth its memory.
-  if (used < buffer.length / 2) buffer = Buffer.from(buffer.subarray(0, used))
-  return { buffer: buffer.subarray(0, used), offsets: offsets.subarray(0, count * offsetsPerRecord), count }
+  return {
+    buffer: memory.buffer.subarray(0, used),
+    offsets: memory.offsets.subarray(0, count * offsetsPerRecord),
+    count
+  }
+}
+
+/** A chunk that is mostly empty is not worth its memory. */
+function compacted(chunk: PackedChunk): PackedChunk {
+  return chunk.buffer.length < packedSize / 2 ? { ...chunk, buffer: Buffer.from(chunk.buffer) } : chunk
 }
 
 /** An iteration of a {@link Scan}. */
@@ -214,9 +242,9 @@ export class ScanIterator<K, V> implements IterableIterator<Entry<K, V>> {
     if (reader.index >= reader.count && !this.#fill()) return { done: true, value: undefined }
     const i = reader.index++
     this.#remaining--
-    const key = reader.key(i)
-    const value = reader.value(i)
-    if (this.#isNative) return { done: false, value: [key, value] as Entry<K, V> }
+    const entry = reader.entry(i)
+    if (this.#isNative) return { done: false, value: entry as Entry<K, V> }
+    const [key, value] = entry
     return { done: false, value: [decode(this.#keyEncoding, key), decode(this.#valueEncoding, value)] as Entry<K, V> }
   }
 

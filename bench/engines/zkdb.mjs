@@ -68,7 +68,7 @@ class Store {
   }
 
   scanPacked(range, totals) {
-    addPacked(this.#db.scanSync(range).toArrays().chunks, totals)
+    addPacked(this.#db.scanSync(range).chunks(), totals)
   }
 
   compact() {

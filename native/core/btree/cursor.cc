@@ -36,6 +36,16 @@ Status Cursor::Edge(bool last) {
   return DescendEdge(root_.levels - 1u, root_.page, last);
 }
 
+void Cursor::PrefetchNextLeaf(bool forward) const {
+  if (root_.levels < 2) return;
+  const Level& parent = path_[1];
+  const uint32_t next = forward ? parent.index + 1 : parent.index - 1;
+  if (next >= parent.page.count()) return;
+  if (const uint8_t* bytes = space_->Find(parent.page.child(next).number)) {
+    PrefetchWholePage(bytes, space_->page_size());
+  }
+}
+
 // To the neighbouring leaf: its first slot going forward, its last one going back.
 Status Cursor::Step(bool forward) {
   valid_ = false;
@@ -43,11 +53,7 @@ Status Cursor::Step(bool forward) {
     Level& at = path_[level];
     if (forward ? at.index + 1 >= at.page.count() : at.index == 0) continue;
     at.index += forward ? 1 : UINT32_MAX;
-    // The leaf after the next one is asked for early: scans are bound by these misses.
-    const uint32_t ahead = forward ? at.index + 1 : at.index - 1;
-    if (level == 1 && ahead < at.page.count()) {
-      if (const uint8_t* bytes = space_->Find(at.page.child(ahead).number)) PrefetchPage(bytes);
-    }
+    if (level == 1) PrefetchNextLeaf(forward);
     return DescendEdge(level - 1, at.page.child(at.index), !forward);
   }
   return Status::Ok();

@@ -36,6 +36,8 @@ class Cursor {
   Status NextLeaf() { return Step(true); }
   Status PrevLeaf() { return Step(false); }
   void set_index(uint32_t index) { path_[0].index = index; }
+  // Starts loading the leaf that comes after this one, all of it: scans are bound by these misses.
+  void PrefetchNextLeaf(bool forward) const;
 
   // Looks the path's pages up again after other calls may have run.
   Status Resume();

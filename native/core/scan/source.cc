@@ -7,8 +7,6 @@
 namespace zkdb {
 namespace {
 
-constexpr uint32_t kCellsAhead = 6;  // records between the prefetch of a cell and its use
-
 constexpr size_t kLeastKeyBuffer = 64;
 
 // The first eight of a key's bytes as a number that orders like them, padded with zeros. Eight are there to be read.
@@ -54,6 +52,8 @@ Status SourceStream::Open() {
     exhausted_ = true;
     return Status::Ok();
   }
+  PrefetchWholePage(cursor_.leaf().data(), space_->page_size());
+  cursor_.PrefetchNextLeaf(!bounds_->options.reverse);
   return SetStretch(cursor_.index());
 }
 
@@ -99,16 +99,7 @@ Status SourceStream::SetStretch(uint32_t from) {
     const uint32_t stop = end.index + (end.exact && b.hi_inclusive ? 1 : 0);
     left_ = stop > from ? stop - from : 0;
   }
-  PrefetchStretch();
   return Status::Ok();
-}
-
-void SourceStream::PrefetchStretch() const {
-  const PageView leaf = cursor_.leaf();
-  const bool reverse = bounds_->options.reverse;
-  for (uint32_t i = 0; i < std::min(left_, kCellsAhead); ++i) {
-    __builtin_prefetch(leaf.cell(leaf.slot(reverse ? at_ - i : at_ + i)));
-  }
 }
 
 // ---- packing
@@ -134,14 +125,11 @@ template <bool kKeys, bool kValues>
 Status SourceStream::PackLoop(PackBuffer* out, uint32_t limit) {
   const PageView leaf = cursor_.leaf();
   const Slot* slots = leaf.slots();
-  const uint32_t count = leaf.count();
   const uint32_t step = bounds_->options.reverse ? UINT32_MAX : 1;
   const uint32_t records = std::min({limit, left_, out->max_records - out->count});
   uint32_t packed = 0;
   for (; packed < records; ++packed) {
     const Slot& s = slots[at_];
-    const uint32_t ahead = at_ + step * kCellsAhead;
-    if (ahead < count) __builtin_prefetch(leaf.cell(slots[ahead]));
     const uint32_t key_size = kKeys ? leaf.key_size(s) : 0;
     const uint32_t value_size = kValues ? leaf.value_size(s) : 0;
     const uint64_t need = uint64_t{PackBuffer::kRecordHead} + key_size + value_size;

@@ -89,7 +89,6 @@ class SourceStream {
   template <bool kKeys, bool kValues>
   Status PackLoop(PackBuffer* out, uint32_t limit);
   Status PackOverflowing(const Slot& s, uint32_t key_size, uint32_t value_size, uint8_t* to);
-  void PrefetchStretch() const;
 
   PageSpace* space_;
   Cursor cursor_;
