@@ -182,6 +182,34 @@ TEST(a_disk_that_is_full_at_close_or_open_loses_nothing) {
   EXPECT_EQ(db.Check(), "");
 }
 
+TEST(overwriting_everything_does_not_leave_a_longer_file_behind) {
+  const std::string path = MakeShape(TempDirectory(), 1);
+  const auto bytes = [&] {
+    uintmax_t sum = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(path).parent_path())) {
+      if (entry.is_regular_file() && entry.path().extension() == ".zkd") sum += entry.file_size();
+    }
+    return sum;
+  };
+  TestDb db;
+  const OptionList options = {{"Durability", "none"}};
+  ASSERT_EQ(db.Open(path, options), ZKDB_OK);
+  ASSERT_EQ(db.Write(BatchFrom(Numbered(0, 20000))), ZKDB_OK);
+  ASSERT_EQ(db.Close(), ZKDB_OK);
+  const uintmax_t loaded = bytes();
+  ASSERT(loaded > 20000 * 100);
+  ASSERT_EQ(db.Open(path, options), ZKDB_OK);
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(db.Write(BatchFrom(Numbered(0, 20000))), ZKDB_OK);
+    if (round == 1) ASSERT_EQ(zkdb_checkpoint(db.get(), nullptr), ZKDB_OK);
+  }
+  ASSERT_EQ(db.Close(), ZKDB_OK);
+  EXPECT(bytes() <= loaded + loaded / 8);
+  ASSERT_EQ(db.Open(path, options), ZKDB_OK);
+  EXPECT(db.All() == Numbered(0, 20000));
+  EXPECT_EQ(db.Check(), "");
+}
+
 TEST(a_read_only_directory_can_be_read_and_not_written) {
   const SmallDisk disk("16M");
   if (!disk.mounted()) return;

@@ -160,12 +160,23 @@ void Engine::ThreadWork(bool due) {
 
 // ---- closing
 
+// Pages that only the last checkpoint needs are free for EmptyTail when there is a newer one. It is written where they
+// are a large part of the files, as after overwriting most records.
+void Engine::FreeWaitingPages(Partition* partition) {
+  constexpr uint64_t kLargePart = 4;
+  if (partition->space.waiting_pages() < partition->space.page_count() / kLargePart) return;
+  const std::lock_guard<std::mutex> one(checkpoint_mutex_);
+  // When it fails, the last checkpoint will too, and says so.
+  static_cast<void>(CheckpointPartition(partition, CheckpointMode::kChanged).ok());
+}
+
 // The last checkpoint: files are cut to what they need. Pages that the checkpoint before held at their end become free
 // only when this one is durable, so that some partitions need one more.
 Status Engine::CheckpointLast() {
   std::vector<uint32_t> emptied;
   for (uint32_t i = 0; i < partition_count(); ++i) {
     if (!partitions_[i]->changed_since_open()) continue;
+    FreeWaitingPages(partitions_[i].get());
     const std::lock_guard<WriterLock> held(*writer_locks_[i]);
     const uint64_t before = partitions_[i]->last_sequence;
     // No room or memory to move pages, say: the files then stay longer than they need to be.

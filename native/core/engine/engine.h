@@ -202,6 +202,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     kCut       // this partition in any case, its files cut
   };
   Status CheckpointAll(CheckpointMode mode);
+  void FreeWaitingPages(Partition* partition);
   Status CheckpointLast();
   Status CheckpointPartition(Partition* partition, CheckpointMode mode);
   Status WriteCheckpoint(Partition* partition, CheckpointPlan* plan);

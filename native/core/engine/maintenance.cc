@@ -36,8 +36,10 @@ Status Engine::Check(const std::function<bool(const std::string&)>& finding, con
 
 namespace {
 
-constexpr uint64_t kTailLeast = 32;     // free pages that make it worth while to empty the end of a file
-constexpr uint32_t kTailFraction = 16;  // and the fraction of its pages that they are
+constexpr uint32_t kTailLeast = 32;     // free pages that make it worth while to empty the end of a file
+constexpr uint32_t kTailFraction = 32;  // and the fraction of its pages that they are
+// Places for the copies of branches above what moves, whose old places stay taken for now: a page in so many.
+constexpr uint32_t kBranchFraction = 128;
 
 // Copies every record of `from` into a new tree, in order: its pages come out full.
 Status CopyTree(PageSpace* space, const TreeRoot& from, const Progress& progress, TreeRoot* to) {
@@ -99,7 +101,8 @@ Status Engine::EmptyTail(uint32_t index) {
   const uint64_t free = p.space.free_space().cold_count();
   if (free < kTailLeast || free < p.space.page_count() / kTailFraction) return Status::Ok();
   Mutator mutator(&p.space, p.working);
-  ZKDB_RETURN_IF_ERROR(mutator.MoveBelow(p.space.page_count() - static_cast<uint32_t>(free)));
+  const uint32_t used = p.space.page_count() - static_cast<uint32_t>(free);
+  ZKDB_RETURN_IF_ERROR(mutator.MoveBelow(used + used / kBranchFraction + kTailLeast / 2));
   return CommitRewrite(index, mutator.root(), &guard);
 }
 

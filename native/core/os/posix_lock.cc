@@ -42,10 +42,10 @@ Status HeldBy(int fd, const std::string& path) {
                            "; close it there, or connect through its server"};
 }
 
-// The pid is advice for people: on a full disk it stays unwritten and the lock holds all the same.
+// The pid is advice for people: on a full disk it stays unwritten and the lock holds all the same. Digits of a longer
+// one may stay behind its line: cutting them off would wait for the file system's journal.
 void WritePid(int fd) {
   const std::string pid = std::to_string(getpid()) + "\n";
-  if (ftruncate(fd, 0) != 0) return;
   if (pwrite(fd, pid.data(), pid.size(), 0) < 0) return;
 }
 
