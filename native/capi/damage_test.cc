@@ -199,7 +199,7 @@ TEST(a_newer_format_version_is_refused) {
   const std::string log = FirstLog(stage.In("log"));
   std::string header = ReadFileAt(log, 0, 8192);
   const std::string before = header;
-  header[8] = 2;
+  ++header[8];
   Overwrite(log, 0, header);
   EXPECT_EQ(stage.Try(), ZKDB_VERSION);
   Overwrite(log, 0, before);

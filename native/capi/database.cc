@@ -45,6 +45,8 @@ extern "C" {
 
 uint32_t zkdb_abi_version(void) { return ZKDB_ABI_VERSION; }
 
+uint64_t zkdb_clock(void) { return zkdb::Env::Posix()->WallClockMs(); }
+
 const char* zkdb_version(void) { return "0.1.0"; }
 
 zkdb_code zkdb_options_create(zkdb_options** out) {
@@ -111,6 +113,18 @@ zkdb_code zkdb_get(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, size_t
   });
 }
 
+zkdb_code zkdb_expiry(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, size_t key_size, uint64_t* time,
+                      zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (key_size > ZKDB_MAX_KEY_SIZE) return Report(CheckKey(key_size), err);
+    Status status = CheckSnapshot(db, snapshot);
+    if (!status.ok()) return Report(status, err);
+    const zkdb::Snapshot* const of = snapshot == nullptr ? nullptr : snapshot->snapshot.get();
+    const zkdb_code code = db->engine->Expiry(of, BytesOf(key, key_size), time, &status);
+    return status.ok() ? code : Report(status, err);
+  });
+}
+
 zkdb_code zkdb_get_many(zkdb_db* db, zkdb_snapshot* snapshot, const void* keys, const uint32_t* offsets, uint32_t count,
                         void* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed,
                         zkdb_error* err) {
@@ -169,6 +183,15 @@ zkdb_code zkdb_txn_get(zkdb_txn* txn, const void* key, size_t key_size, void* bu
     Status status;
     const zkdb_code code =
         txn->transaction->Get(BytesOf(key, key_size), static_cast<uint8_t*>(buffer), capacity, size, &status);
+    return status.ok() ? code : Report(status, err);
+  });
+}
+
+zkdb_code zkdb_txn_expiry(zkdb_txn* txn, const void* key, size_t key_size, uint64_t* time, zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (key_size > ZKDB_MAX_KEY_SIZE) return Report(CheckKey(key_size), err);
+    Status status;
+    const zkdb_code code = txn->transaction->Expiry(BytesOf(key, key_size), time, &status);
     return status.ok() ? code : Report(status, err);
   });
 }

@@ -13,13 +13,16 @@
 
 namespace zkdb::test {
 
-// An EnvWrapper with a clock that a test sets forward.
+// An EnvWrapper with clocks that a test sets.
 class ClockEnv : public EnvWrapper {
  public:
   using EnvWrapper::EnvWrapper;
   uint64_t MonotonicMs() override { return EnvWrapper::MonotonicMs() + ahead_ms; }
 
+  uint64_t WallClockMs() override { return wall_ms != 0 ? wall_ms.load() : EnvWrapper::WallClockMs(); }
+
   std::atomic<uint64_t> ahead_ms{0};
+  std::atomic<uint64_t> wall_ms{0};  // 0: that of the machine
 };
 
 // A handle of the registry that is given back with it.
@@ -34,6 +37,7 @@ class EngineHandle {
     EngineOptions options;
     options.overrides = overrides;
     options.error_if_exists = error_if_exists;
+    options.background = background;
     return OpenDatabase(env, path, options, &engine_);
   }
   Status Close() {
@@ -63,7 +67,10 @@ class EngineHandle {
   }
   Engine* operator->() { return engine_.get(); }
 
+  const std::shared_ptr<Engine>& engine() const { return engine_; }
+
   WriteResult result;
+  bool background = true;  // whether Open gives it a thread of its own
 
  private:
   std::shared_ptr<Engine> engine_;

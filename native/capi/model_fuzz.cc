@@ -79,9 +79,25 @@ class ApiRun {
       model->erase(key);
     } else {
       const std::string value = Value();
+      if (kind > 12) return AddTimed(kind, key, value, batch, model);
       batch->Put(key, value);
       (*model)[key] = value;
     }
+  }
+
+  // Times that have passed and times that no run sees: what is there does not depend on the clock.
+  void AddTimed(uint32_t kind, const std::string& key, const std::string& value, BatchBytes* batch, Model* model) {
+    const bool ended = Flip();
+    const uint64_t time = ended ? 1 : uint64_t{1} << 50;
+    if (kind == 13) {
+      batch->Expire(key, time);
+    } else if (kind == 14) {
+      batch->PutTimed(key, value, time);
+    } else {
+      batch->Put(key, value).PutTimed(key, value, 0, ZKDB_PUT_KEEPS_TIME).Expire(key, time);
+    }
+    if (kind != 13) (*model)[key] = value;
+    if (ended) model->erase(key);
   }
 
   // Ascending, descending or scattered keys in numbers that fill pages.

@@ -50,6 +50,15 @@ zkdb_code zkdb_stats_partition(zkdb_db* db, uint32_t index, uint32_t stats_flags
   });
 }
 
+zkdb_code zkdb_sweep(zkdb_db* db, uint64_t* removed, zkdb_error* err) {
+  return Guarded(err, [&] {
+    uint64_t count = 0;
+    const Status status = db->engine->Sweep(UINT64_MAX, &count);
+    if (removed != nullptr) *removed = count;
+    return Report(status, err);
+  });
+}
+
 zkdb_code zkdb_estimate(zkdb_db* db, uint32_t index, const zkdb_range* range, uint64_t* records, zkdb_error* err) {
   return Guarded(err, [&] {
     const Status status = CheckIndex(index, db->engine->partition_count());

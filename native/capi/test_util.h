@@ -43,11 +43,24 @@ class BatchBytes {
   }
   BatchBytes& Put(std::string_view key, std::string_view value) { return Add(ZKDB_OP_PUT, key, value); }
   BatchBytes& Delete(std::string_view key) { return Add(ZKDB_OP_DELETE, key); }
-  BatchBytes& PutIfValue(std::string_view key, std::string_view expected, std::string_view value) {
+  // `kind`: a put without an expected value. `flags`: ZKDB_PUT_EXPIRES, or ZKDB_PUT_KEEPS_TIME and any time.
+  BatchBytes& PutTimed(std::string_view key, std::string_view value, uint64_t time, uint8_t flags = ZKDB_PUT_EXPIRES,
+                       zkdb_op kind = ZKDB_OP_PUT) {
+    return Add(kind, key, TimeBytes(time).append(value), flags);
+  }
+  BatchBytes& Expire(std::string_view key, uint64_t time, uint8_t flags = 0) {
+    return Add(ZKDB_OP_EXPIRE, key, TimeBytes(time) + TimeBytes(0), flags);
+  }
+  static std::string TimeBytes(uint64_t time) {
+    std::string bytes(ZKDB_TIME_SIZE, '\0');
+    Store64(bytes.data(), time);
+    return bytes;
+  }
+  BatchBytes& PutIfValue(std::string_view key, std::string_view expected, std::string_view value, uint8_t flags = 0) {
     uint8_t size[4];
     Store32(size, static_cast<uint32_t>(expected.size()));
     std::string all(reinterpret_cast<char*>(size), sizeof size);
-    return Add(ZKDB_OP_PUT_IF_VALUE, key, all.append(expected).append(value));
+    return Add(ZKDB_OP_PUT_IF_VALUE, key, all.append(expected).append(value), flags);
   }
   const std::string& bytes() const { return bytes_; }
   bool empty() const { return bytes_.empty(); }

@@ -92,6 +92,8 @@ typedef struct zkdb_txn zkdb_txn;
 typedef struct zkdb_router zkdb_router;
 
 ZKDB_EXPORT uint32_t zkdb_abi_version(void);
+/* The clock by which records end: the wall clock of this machine, ms since 1970. */
+ZKDB_EXPORT uint64_t zkdb_clock(void);
 ZKDB_EXPORT const char *zkdb_version(void);
 /* "ZKDB_CORRUPT" for ZKDB_CORRUPT, and so on; "ZKDB_UNKNOWN" for a number that is no code. */
 ZKDB_EXPORT const char *zkdb_code_name(zkdb_code code);
@@ -154,6 +156,10 @@ ZKDB_EXPORT zkdb_code zkdb_get_many(zkdb_db *db, zkdb_snapshot *snapshot, const 
                                     uint32_t count, void *buffer, size_t capacity, uint32_t *sizes, uint32_t *done,
                                     size_t *needed, zkdb_error *err);
 
+/* Sets *time to when the record of `key` ends, 0 for never. ZKDB_NOT_FOUND. */
+ZKDB_EXPORT zkdb_code zkdb_expiry(zkdb_db *db, zkdb_snapshot *snapshot, const void *key, size_t key_size,
+                                  uint64_t *time, zkdb_error *err);
+
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
 /*
@@ -161,13 +167,18 @@ ZKDB_EXPORT zkdb_code zkdb_get_many(zkdb_db *db, zkdb_snapshot *snapshot, const 
  *
  *   offset  size  meaning
  *   0       1     kind (zkdb_op)
- *   1       1     flags: for ZKDB_OP_DELETE_RANGE a zkdb_range_flag set, else 0
+ *   1       1     flags: for ZKDB_OP_DELETE_RANGE a zkdb_range_flag set, for puts a zkdb_put_flag, for ZKDB_OP_EXPIRE
+ *                 a zkdb_expire_flag set, else 0
  *   2       2     key size k
  *   4       4     value size v
  *   8       k     key (DELETE_RANGE: the lower bound; empty = from the start)
  *   8+k     v     value (DELETE_RANGE: the upper bound, used with ZKDB_RANGE_HAS_HI; PUT_IF_VALUE: u32 size of the
  *                 expected value, the expected value, the new value; DELETE_IF_VALUE: the expected value; other
- *                 deletes: empty)
+ *                 deletes: empty; EXPIRE: the time, then 8 bytes that are not read)
+ *
+ * A time is 8 bytes: the wall clock in ms since 1970 at which a record ends, 0 for never. From then on the record is
+ * not there for any call, and some time later the engine removes it. A put without a flag makes a record that never
+ * ends. ZKDB_OP_EXPIRE gives the record that is there a new time; `existed` counts it when it did.
  */
 typedef enum zkdb_op {
   ZKDB_OP_PUT = 1,
@@ -176,7 +187,8 @@ typedef enum zkdb_op {
   ZKDB_OP_PUT_IF_ABSENT = 4,
   ZKDB_OP_PUT_IF_PRESENT = 5,
   ZKDB_OP_PUT_IF_VALUE = 6,
-  ZKDB_OP_DELETE_IF_VALUE = 7
+  ZKDB_OP_DELETE_IF_VALUE = 7,
+  ZKDB_OP_EXPIRE = 8
 } zkdb_op;
 #define ZKDB_OP_HEADER_SIZE 8u
 
@@ -185,6 +197,21 @@ typedef enum zkdb_range_flag {
   ZKDB_RANGE_LO_EXCLUSIVE = 2, /* gt, not gte */
   ZKDB_RANGE_HI_INCLUSIVE = 4  /* lte, not lt */
 } zkdb_range_flag;
+
+typedef enum zkdb_put_flag {
+  ZKDB_PUT_EXPIRES = 1, /* the new value begins with its record's time, which is not part of it */
+  ZKDB_PUT_KEEPS_TIME =
+      2 /* the record keeps the time of the one it replaces; the new value begins with 8 bytes that are
+                             not read and not part of it. Not for ZKDB_OP_PUT_IF_ABSENT */
+} zkdb_put_flag;
+#define ZKDB_TIME_SIZE 8u
+
+typedef enum zkdb_expire_flag {
+  ZKDB_EXPIRE_IF_NONE = 1,   /* only a record that never ends */
+  ZKDB_EXPIRE_IF_ANY = 2,    /* only a record that ends */
+  ZKDB_EXPIRE_IF_LATER = 4,  /* only to a later time; never is later than any other */
+  ZKDB_EXPIRE_IF_EARLIER = 8 /* only to an earlier time */
+} zkdb_expire_flag;
 
 typedef enum zkdb_write_flag {
   ZKDB_WRITE_NON_ATOMIC = 1 /* allow a batch over isolated partitions to commit partition by partition */
@@ -204,6 +231,10 @@ typedef struct zkdb_write_result {
 ZKDB_EXPORT zkdb_code zkdb_write(zkdb_db *db, const void *batch, size_t size, zkdb_durability durability,
                                  uint32_t write_flags, zkdb_write_result *result, zkdb_error *err);
 
+/* Removes the records that have ended, all of them, as the engine does in the background. `removed`, how many, may be
+ * NULL. */
+ZKDB_EXPORT zkdb_code zkdb_sweep(zkdb_db *db, uint64_t *removed, zkdb_error *err);
+
 /* Makes every commit so far durable. */
 ZKDB_EXPORT zkdb_code zkdb_sync(zkdb_db *db, zkdb_error *err);
 
@@ -214,6 +245,7 @@ ZKDB_EXPORT zkdb_code zkdb_sync(zkdb_db *db, zkdb_error *err);
 ZKDB_EXPORT zkdb_code zkdb_txn_begin(zkdb_db *db, zkdb_txn **out, zkdb_error *err);
 ZKDB_EXPORT zkdb_code zkdb_txn_get(zkdb_txn *txn, const void *key, size_t key_size, void *buffer, size_t capacity,
                                    size_t *size, zkdb_error *err);
+ZKDB_EXPORT zkdb_code zkdb_txn_expiry(zkdb_txn *txn, const void *key, size_t key_size, uint64_t *time, zkdb_error *err);
 ZKDB_EXPORT zkdb_code zkdb_txn_write(zkdb_txn *txn, const void *batch, size_t size, zkdb_write_result *result,
                                      zkdb_error *err);
 ZKDB_EXPORT zkdb_code zkdb_txn_commit(zkdb_txn *txn, zkdb_durability durability, zkdb_write_result *result,
@@ -222,7 +254,7 @@ ZKDB_EXPORT void zkdb_txn_abort(zkdb_txn *txn);
 
 /* ---- snapshots and scans --------------------------------------------------------------------------------------- */
 
-/* Pins the latest committed state of all local partitions: one cut. Release with zkdb_snapshot_close. */
+/* Pins the latest committed state of all local partitions: one cut. Records end in it all the same. Release with zkdb_snapshot_close. */
 ZKDB_EXPORT zkdb_code zkdb_snapshot_open(zkdb_db *db, zkdb_snapshot **out, zkdb_error *err);
 ZKDB_EXPORT void zkdb_snapshot_close(zkdb_snapshot *snapshot);
 ZKDB_EXPORT uint64_t zkdb_snapshot_sequence(const zkdb_snapshot *snapshot);
@@ -286,6 +318,7 @@ typedef struct zkdb_partition_stats {
   uint64_t dirty_pages;   /* changed since the last checkpoint */
   uint64_t last_sequence; /* last commit that changed it */
   uint64_t checkpoint_sequence;
+  uint64_t expiring; /* of the records, those that end at some time; some may have ended and not be removed yet */
 } zkdb_partition_stats;
 
 typedef struct zkdb_db_stats {
@@ -303,7 +336,9 @@ typedef struct zkdb_db_stats {
   uint64_t memory_bytes;      /* page frames, log buffers and tables; not the file maps */
   uint64_t recovered_records; /* log records replayed at open */
   uint64_t recovered_bytes;
-  int failed; /* 1: writes are refused until reopened */
+  int failed;        /* 1: writes are refused until reopened */
+  uint64_t expiring; /* records that end at some time, as in zkdb_partition_stats */
+  uint64_t expired;  /* since open: records removed because they had ended */
 } zkdb_db_stats;
 
 typedef enum zkdb_stats_flag { ZKDB_STATS_FULL = 1 /* walk the tree for page counts and fill */ } zkdb_stats_flag;

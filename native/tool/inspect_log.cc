@@ -18,6 +18,7 @@ const char* OperationName(uint8_t kind) {
     case ZKDB_OP_PUT: return "put";
     case ZKDB_OP_DELETE: return "delete";
     case ZKDB_OP_DELETE_RANGE: return "delete_range";
+    case ZKDB_OP_EXPIRE: return "expire";
     default: return "unknown";
   }
 }
@@ -42,6 +43,7 @@ class LogInspector {
   Status ReadGroups(uint64_t begin, uint64_t end, uint32_t* count, bool emit);
   Status ReadOperations(uint64_t begin, uint64_t end, bool emit, uint64_t* count, const char** problem);
   Status EmitOperation(uint64_t offset, Slice head);
+  Status AddTimes(uint8_t kind, uint8_t flags, uint64_t* offset, size_t* value_size, InspectLine* line);
   Status Stop(const char* reason);
   Status Window(uint64_t offset, size_t n, Slice* bytes);
 
@@ -256,19 +258,40 @@ Status LogInspector::EmitOperation(uint64_t offset, Slice head) {
   const uint8_t kind = head.data[0];
   const uint8_t flags = head.data[1];
   const size_t key_size = Load16(head.data + 2);
-  const size_t value_size = Load32(head.data + 4);
+  size_t value_size = Load32(head.data + 4);
   InspectLine line = out_->Line("operation");
   line.Number("offset", offset).Text("kind", OperationName(kind));
-  if (kind != ZKDB_OP_PUT && kind != ZKDB_OP_DELETE) line.Number("kind_number", kind).Number("flags", flags);
+  if (kind != ZKDB_OP_PUT && kind != ZKDB_OP_DELETE) line.Number("kind_number", kind);
+  if (flags != 0 || (kind != ZKDB_OP_PUT && kind != ZKDB_OP_DELETE)) line.Number("flags", flags);
   line.Number("key_size", key_size).Number("value_size", value_size);
   Slice bytes;
-  ZKDB_RETURN_IF_ERROR(Window(offset + ZKDB_OP_HEADER_SIZE, std::min(key_size, kPreviewBytes), &bytes));
+  offset += ZKDB_OP_HEADER_SIZE;
+  ZKDB_RETURN_IF_ERROR(Window(offset, std::min(key_size, kPreviewBytes), &bytes));
   line.Bytes(kind == ZKDB_OP_DELETE_RANGE ? "from" : "key", bytes);
+  offset += key_size;
+  ZKDB_RETURN_IF_ERROR(AddTimes(kind, flags, &offset, &value_size, &line));
   if (value_size > 0) {
-    ZKDB_RETURN_IF_ERROR(Window(offset + ZKDB_OP_HEADER_SIZE + key_size, std::min(value_size, kPreviewBytes), &bytes));
+    ZKDB_RETURN_IF_ERROR(Window(offset, std::min(value_size, kPreviewBytes), &bytes));
     line.Bytes(kind == ZKDB_OP_DELETE_RANGE ? "to" : "value", bytes);
   }
   out_->Emit(line);
+  return Status::Ok();
+}
+
+// Takes the times off the value that lies at *offset.
+Status LogInspector::AddTimes(uint8_t kind, uint8_t flags, uint64_t* offset, size_t* value_size, InspectLine* line) {
+  std::vector<const char*> names;
+  if (kind == ZKDB_OP_PUT && flags != 0) names = {(flags & ZKDB_PUT_KEEPS_TIME) != 0 ? "clock_ms" : "ends_ms"};
+  if (kind == ZKDB_OP_EXPIRE) names = {"ends_ms", "clock_ms"};
+  for (const char* name : names) {
+    Slice bytes;
+    if (*value_size < kTimeSize) return Status::Ok();
+    ZKDB_RETURN_IF_ERROR(Window(*offset, kTimeSize, &bytes));
+    if (bytes.size < kTimeSize) return Status::Ok();
+    line->Number(name, Load64(bytes.data));
+    *offset += kTimeSize;
+    *value_size -= kTimeSize;
+  }
   return Status::Ok();
 }
 

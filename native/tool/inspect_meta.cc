@@ -36,7 +36,9 @@ void EmitMeta(uint32_t index, const MetaSlot& slot, bool newest, InspectOutput* 
   line.Number("free_map", m.free_map.number).Number("free_map_stamp", m.free_map.stamp).Number("records", m.records);
   line.Number("page_count", m.page_count).Number("last_stamp", m.last_stamp).Hex64("fingerprint", m.fingerprint);
   line.Number("time_ms", m.time_ms).Number("levels", m.levels).Number("free_pages", m.free_pages);
-  out->Emit(line.Number("partition_index", m.partition_index));
+  line.Number("partition_index", m.partition_index).Number("expiring", m.expiring);
+  line.Number("expiry_root", m.expiry_root.number).Number("expiry_root_stamp", m.expiry_root.stamp);
+  out->Emit(line.Number("expiry_levels", m.expiry_levels));
 }
 
 // ---- the shape ------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ void AddOverflow(const char* what, const OverflowRef& ref, InspectLine* line) {
 }
 
 void AddLeafValue(PageView page, const Slot& slot, InspectLine* line) {
+  if (PageView::Expires(slot)) line->Number("ends_ms", page.time(slot));
   line->Number("value_size", page.value_size(slot));
   if (PageView::ValueOverflows(slot)) {
     AddOverflow("value", page.value_overflow(slot), line);
@@ -130,6 +131,7 @@ void AddPageSummary(const PageFindings& findings, const uint8_t* page, uint32_t 
     return;
   }
   line->Text("kind", PageKindName(h.kind));
+  if ((h.flags & kPageOfExpiry) != 0) line->Flag("expiry_index", true);
   if (h.kind > PageKind::kSegmentHeader || h.kind < PageKind::kLeaf)
     line->Number("kind_number", static_cast<uint8_t>(h.kind));
   line->Number("level", h.level).Number("stamp", h.stamp).Number("count", h.count);

@@ -183,7 +183,7 @@ TEST(inspect_shows_records_groups_and_operations_of_a_log) {
   ASSERT(s.made);
   const Listing log = Describe(s.log);
   EXPECT_EQ(log.code, ZKDB_OK);
-  EXPECT(log.Has("log_header state=ok version=1"));
+  EXPECT(log.Has("log_header state=ok version=2"));
   EXPECT_EQ(log.Count("log_partition uid="), size_t{2});
   EXPECT_EQ(log.Count("record offset="), size_t{3});
   EXPECT(log.Has("record offset=8192 sequence=1 previous=0 durable=0"));

@@ -134,7 +134,7 @@ Status Salvager::SalvagePartition(Part* part) {
   const uint64_t end = done_ + 2 * part->pages->bytes();
   ZKDB_RETURN_IF_ERROR(part->pages->Look(tick_));
   result_->pages += part->pages->page_count();
-  const auto take = [this](Slice key, Slice value) { return writer_.Put(key, value); };
+  const auto take = [this](Slice key, Slice value, uint64_t time) { return writer_.Put(key, value, time); };
   SalvageTree tree(part->pages.get(), finding_, take, tick_, result_);
   ZKDB_RETURN_IF_ERROR(tree.Run());
   part->pages.reset();
@@ -181,10 +181,10 @@ Status Salvager::ReplayGroup(uint64_t sequence, uint64_t uid, Slice operations, 
   for (const Operation& op : batch.operations()) {
     if (op.kind == ZKDB_OP_DELETE_RANGE) {
       ZKDB_RETURN_IF_ERROR(writer_.DeleteRange(index, op.range()));
-    } else if (op.deletes()) {
-      ZKDB_RETURN_IF_ERROR(writer_.Delete(op.key));
+    } else if (!op.conditional()) {
+      ZKDB_RETURN_IF_ERROR(writer_.AddLogged(op));
     } else {
-      ZKDB_RETURN_IF_ERROR(writer_.Put(op.key, op.value));
+      return Status::Corrupt("its operations are not those of a log");
     }
   }
   return Status::Ok();

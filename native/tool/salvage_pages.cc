@@ -234,6 +234,7 @@ SalvagePage SalvagePages::Examine(uint32_t number) {
   page.stamp = header.stamp;
   page.kind = header.kind;
   page.level = header.level;
+  page.expiry = (header.flags & kPageOfExpiry) != 0;
   page.blank = !page.intact && std::all_of(buffer_.begin(), buffer_.end(), [](uint8_t b) { return b == 0; });
   return page;
 }

@@ -38,6 +38,7 @@ struct SalvagePage {
   uint32_t stamp = 0;
   PageKind kind = PageKind::kLeaf;
   uint8_t level = 0;
+  bool expiry = false;  // of the expiry index
   bool intact = false;  // right checksum and number, sound structure
   bool blank = false;   // all zero, or beyond the end of the last file: never written
 };

@@ -97,6 +97,8 @@ Status SalvageTree::Run() {
   lost_.Resize(pages_->page_count());
   ZKDB_RETURN_IF_ERROR(VisitRoot());
   if (has_orphans_) ZKDB_RETURN_IF_ERROR(VisitOrphans());
+  const Meta* meta = pages_->meta();
+  if (meta != nullptr && meta->expiry_levels > 0) VisitExpiry(meta->expiry_root, meta->expiry_levels - 1u);
   ReportLostPages();
   return Status::Ok();
 }
@@ -113,13 +115,38 @@ Status SalvageTree::VisitRoot() {
   return Visit(meta->root, meta->levels - 1u, all);
 }
 
+void SalvageTree::TellExpiry(uint32_t number, const char* problem) {
+  if (number >= pages_->page_count() || lost_.Get(number)) return;
+  lost_.Set(number);
+  finding_(pages_->PathOf(number) + ": page " + std::to_string(number) + ": " + problem +
+           ": it is of the expiry index, which is made anew: nothing is lost");
+}
+
+// The records have their times: of the index only the damaged pages are of interest, to tell them from lost ones.
+void SalvageTree::VisitExpiry(PageRef ref, uint32_t level) {
+  if (ref.number < pages_->page_count() && visited_.Get(ref.number)) return;
+  std::vector<uint8_t> bytes;
+  if (const char* problem = pages_->Read(ref, &bytes)) return TellExpiry(ref.number, problem);
+  const PageView page(bytes.data());
+  const PageKind kind = level == 0 ? PageKind::kLeaf : PageKind::kBranch;
+  if (page.header().kind != kind || page.level() != level || (page.header().flags & kPageOfExpiry) == 0) return;
+  visited_.Set(ref.number);
+  for (uint32_t i = 0; i < page.count(); ++i) {
+    std::string key;
+    uint32_t bad = 0;
+    const char* problem = nullptr;
+    if (!LoadKey(ref, page, i, &key, &bad, &problem)) TellExpiry(bad, problem);
+    if (level > 0) VisitExpiry(page.child(i), level - 1);
+  }
+}
+
 // Intact tree pages that the walk did not reach and that may be in use, the newest first, parents before children.
 std::vector<uint32_t> SalvageTree::Orphans() const {
   std::vector<uint32_t> list;
   for (uint32_t n = 0; n < pages_->page_count(); ++n) {
     const SalvagePage& page = pages_->page(n);
     const bool tree = page.kind == PageKind::kLeaf || page.kind == PageKind::kBranch;
-    if (!page.intact || !tree || visited_.Get(n) || lost_.Get(n) || pages_->IsFree(n)) continue;
+    if (!page.intact || !tree || page.expiry || visited_.Get(n) || lost_.Get(n) || pages_->IsFree(n)) continue;
     if (!pages_->IsLater(page.stamp)) list.push_back(n);
   }
   std::sort(list.begin(), list.end(), [this](uint32_t a, uint32_t b) {
@@ -248,7 +275,7 @@ Status SalvageTree::TakeRecord(PageRef ref, PageView page, uint32_t index, std::
     return Status::Ok();
   }
   result_->unsure_records += unsure_ ? 1 : 0;
-  return take_(*key, value);
+  return take_(*key, value, page.time(slot));
 }
 
 }  // namespace zkdb

@@ -39,7 +39,7 @@ class DecidedRanges {
 
 class SalvageTree {
  public:
-  using Take = std::function<Status(Slice key, Slice value)>;
+  using Take = std::function<Status(Slice key, Slice value, uint64_t time)>;
   using Tick = std::function<Status(uint64_t bytes)>;
 
   SalvageTree(SalvagePages* pages, SalvageFinding finding, Take take, Tick tick, zkdb_salvage_result* result)
@@ -61,6 +61,8 @@ class SalvageTree {
   };
 
   Status VisitRoot();
+  void VisitExpiry(PageRef ref, uint32_t level);
+  void TellExpiry(uint32_t number, const char* problem);
   Status VisitOrphans();
   std::vector<uint32_t> Orphans() const;
   bool IsOutdated(PageRef ref) const;

@@ -21,22 +21,33 @@ Status SalvageWriter::Open(Env* env, const std::string& config_file, const std::
   if (!names.empty())
     return {ZKDB_EXISTS, directory + ": a salvage needs an empty directory, but '" + names.front() + "' is there"};
   ZKDB_RETURN_IF_ERROR(CopyConfigWithoutDirectories(env, config_file, directory + "/zkdb.conf"));
-  return Engine::Open(env, directory + "/zkdb.conf", EngineOptions{}, &engine_);
+  EngineOptions options;
+  options.restoring = true;
+  return Engine::Open(env, directory + "/zkdb.conf", options, &engine_);
 }
 
-Status SalvageWriter::Add(zkdb_op kind, Slice key, Slice value) {
+Status SalvageWriter::Add(zkdb_op kind, Slice key, Slice value, uint64_t time) {
   const size_t begin = batch_.size();
-  batch_.resize(begin + ZKDB_OP_HEADER_SIZE + key.size + value.size);
+  const uint32_t time_size = time != 0 ? kTimeSize : 0;
+  batch_.resize(begin + ZKDB_OP_HEADER_SIZE + key.size + time_size + value.size);
   uint8_t* to = batch_.data() + begin;
   to[0] = static_cast<uint8_t>(kind);
-  to[1] = 0;
+  to[1] = time != 0 ? ZKDB_PUT_EXPIRES : 0;
   Store16(to + 2, static_cast<uint16_t>(key.size));
-  Store32(to + 4, static_cast<uint32_t>(value.size));
+  Store32(to + 4, time_size + static_cast<uint32_t>(value.size));
   to += ZKDB_OP_HEADER_SIZE;
   if (key.size != 0) std::memcpy(to, key.data, key.size);
-  if (value.size != 0) std::memcpy(to + key.size, value.data, value.size);
-  return batch_.size() < kBatchBytes ? Status::Ok() : Flush();
+  if (time != 0) Store64(to + key.size, time);
+  if (value.size != 0) std::memcpy(to + key.size + time_size, value.data, value.size);
+  return FlushFull();
 }
+
+Status SalvageWriter::AddLogged(const Operation& op) {
+  batch_.insert(batch_.end(), op.bytes, op.bytes + op.size);
+  return FlushFull();
+}
+
+Status SalvageWriter::FlushFull() { return batch_.size() < kBatchBytes ? Status::Ok() : Flush(); }
 
 Status SalvageWriter::Flush() {
   if (batch_.empty()) return Status::Ok();
@@ -51,6 +62,7 @@ Status SalvageWriter::DeleteRange(uint32_t partition, const KeyRange& range) {
   ScanOptions options;
   options.unordered = true;
   options.no_values = true;
+  options.times = true;  // those that have ended are there too
   std::unique_ptr<DatabaseScan> scan;
   ZKDB_RETURN_IF_ERROR(DatabaseScan::Open(std::make_shared<Snapshot>(engine_), range, options, &scan));
   std::vector<uint8_t> records(kScanBytes);
@@ -63,7 +75,7 @@ Status SalvageWriter::DeleteRange(uint32_t partition, const KeyRange& range) {
     for (uint32_t i = 0; i < count; ++i) {
       const Slice key(from + 8, Load32(from));
       if (engine_->selector().Select(key) == partition) ZKDB_RETURN_IF_ERROR(Delete(key));
-      from += 8 + key.size;
+      from += 8 + key.size + Load32(from + 4);
     }
   }
   return Flush();

@@ -19,8 +19,11 @@ class SalvageWriter {
   // Makes the database in `directory`, which must be new or empty, with the partitions of the configuration file.
   Status Open(Env* env, const std::string& config_file, const std::string& directory);
 
-  Status Put(Slice key, Slice value) { return Add(ZKDB_OP_PUT, key, value); }
-  Status Delete(Slice key) { return Add(ZKDB_OP_DELETE, key, Slice("", 0)); }
+  // `time`: when the record ends, 0 for never.
+  Status Put(Slice key, Slice value, uint64_t time) { return Add(ZKDB_OP_PUT, key, value, time); }
+  Status Delete(Slice key) { return Add(ZKDB_OP_DELETE, key, Slice("", 0), 0); }
+  // An operation of a log, of any kind but a range, with the clock by which it was applied.
+  Status AddLogged(const Operation& op);
   // Deletes the records of `range` that belong to the partition.
   Status DeleteRange(uint32_t partition, const KeyRange& range);
 
@@ -28,7 +31,8 @@ class SalvageWriter {
   Status Close(uint64_t* records);
 
  private:
-  Status Add(zkdb_op kind, Slice key, Slice value);
+  Status Add(zkdb_op kind, Slice key, Slice value, uint64_t time);
+  Status FlushFull();
   Status Flush();
 
   Env* env_ = nullptr;

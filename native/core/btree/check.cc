@@ -5,6 +5,7 @@
 #include "core/base/bitmap.h"
 #include "core/base/checksum.h"
 #include "core/btree/overflow.h"
+#include "core/btree/record_mutator.h"
 
 namespace zkdb {
 namespace {
@@ -23,7 +24,12 @@ struct Bounds {
 class Checker {
  public:
   Checker(PageSpace* space, const TreeRoot& root, const CheckOptions& options)
-      : space_(space), root_(root), options_(options), space_check_(options.space), page_size_(space->page_size()) {
+      : space_(space),
+        records_root_(root),
+        root_(root),
+        options_(options),
+        space_check_(options.space),
+        page_size_(space->page_size()) {
     seen_.Resize(space->page_count());
   }
 
@@ -41,6 +47,9 @@ class Checker {
   void WalkRun(PageRef owner, const OverflowRef& value, const char* as);
   void CheckLeaf(PageRef ref, PageView page, const Bounds& bounds);
   void CheckLeafKey(PageRef ref, const std::string& key, const Bounds& bounds);
+  void CheckTime(PageRef ref, uint64_t time, const std::string& key);
+  void CheckEntry(PageRef ref, PageView page, uint32_t index, const std::string& key);
+  void CheckOneTree(const TreeRoot& root, bool expiry);
   void CheckBranch(PageRef ref, PageView page, const Bounds& bounds);
   void CheckRecords();
   Status LoadSpace();
@@ -48,7 +57,9 @@ class Checker {
   void Progress();
 
   PageSpace* space_;
-  const TreeRoot root_;
+  const TreeRoot records_root_;
+  TreeRoot root_;           // of the tree that is being checked
+  bool in_expiry_ = false;  // it is the index
   const CheckOptions& options_;
   SpaceCheck space_check_;  // options_.space, or kNone when the free map is damaged
   const uint32_t page_size_;
@@ -136,6 +147,10 @@ void Checker::Visit(PageRef ref, uint32_t level, const Bounds& bounds) {
     Report(ref.number, "it is not a tree page of level " + std::to_string(level));
     return;
   }
+  if (((page.header().flags & kPageOfExpiry) != 0) != in_expiry_) {
+    Report(ref.number, in_expiry_ ? "the expiry index refers to it, but it is a page of the records"
+                                  : "it is a page of the expiry index, but the records refer to it");
+  }
   for (uint32_t i = 0; i < page.count() && !stopped_; ++i) CheckSlot(ref, page, i);
   if (page.count() == 0) Report(ref.number, "it is empty");
   if (level == 0) {
@@ -207,6 +222,7 @@ void Checker::CheckLeafKey(PageRef ref, const std::string& key, const Bounds& bo
   if (bounds.has_hi && Compare(key, bounds.hi) >= 0) {
     Report(ref.number, "key " + ShowKey(key) + " is not below the next separator " + ShowKey(bounds.hi));
   }
+  if (in_expiry_) return;
   if (options_.owns_key && !options_.owns_key(key)) {
     Report(ref.number, "key " + ShowKey(key) + " does not belong to this partition");
   }
@@ -218,12 +234,40 @@ void Checker::CheckLeaf(PageRef ref, PageView page, const Bounds& bounds) {
     ++records_;
     if (TakeKey(ref, page, i, &key)) {
       CheckLeafKey(ref, key, bounds);
+      if (in_expiry_) CheckEntry(ref, page, i, key);
+      if (!in_expiry_ && PageView::Expires(page.slot(i))) CheckTime(ref, page.time(page.slot(i)), key);
       previous_.swap(key);
       has_previous_ = true;
     }
     const Slot& s = page.slot(i);
     if (PageView::ValueOverflows(s)) WalkRun(ref, page.value_overflow(s), "a value");
   }
+}
+
+// A record that expires has its entry in the index. What cannot be looked up is a finding elsewhere.
+void Checker::CheckTime(PageRef ref, uint64_t time, const std::string& key) {
+  RecordPlace entry;
+  if (options_.expiry.levels > kMaxLevels) return;
+  if (!FindRecord(space_, options_.expiry, ExpiryKey(time, key), &entry).ok() || entry.found) return;
+  Report(ref.number,
+         "key " + ShowKey(key) + " ends at " + std::to_string(time) + ", but the expiry index does not say so");
+}
+
+// And every entry has its record.
+void Checker::CheckEntry(PageRef ref, PageView page, uint32_t index, const std::string& key) {
+  const Slot& s = page.slot(index);
+  if (key.size() < kTimeSize || PageView::Expires(s) || page.value_size(s) != 0) {
+    Report(ref.number, "slot " + std::to_string(index) + ": it is no entry of the expiry index");
+    return;
+  }
+  RecordPlace record;
+  const Slice of = RecordOfExpiryKey(key);
+  const uint64_t time = TimeOfExpiryKey(key);
+  if (records_root_.levels > kMaxLevels || !FindRecord(space_, records_root_, of, &record).ok()) return;
+  if (record.found && record.time() == time) return;
+  Report(ref.number,
+         "the expiry index says that key " + ShowKey(of) + " ends at " + std::to_string(time) +
+             (record.found ? ", but it ends at " + std::to_string(record.time()) : ", but it is not there"));
 }
 
 void Checker::CheckBranch(PageRef ref, PageView page, const Bounds& bounds) {
@@ -282,8 +326,11 @@ Status Checker::LoadSpace() {
   return Status::Ok();
 }
 
-Status Checker::Run(uint64_t* findings) {
-  ZKDB_RETURN_IF_ERROR(LoadSpace());
+void Checker::CheckOneTree(const TreeRoot& root, bool expiry) {
+  root_ = root;
+  in_expiry_ = expiry;
+  records_ = 0;
+  has_previous_ = false;
   if (root_.levels > kMaxLevels) {
     damaged_ = true;
     Report(root_.page.number, "the meta says that the tree has " + std::to_string(root_.levels) + " levels");
@@ -291,6 +338,12 @@ Status Checker::Run(uint64_t* findings) {
     Visit(root_.page, root_.levels - 1u, Bounds{});
   }
   if (!stopped_) CheckRecords();
+}
+
+Status Checker::Run(uint64_t* findings) {
+  ZKDB_RETURN_IF_ERROR(LoadSpace());
+  CheckOneTree(records_root_, false);
+  if (!stopped_) CheckOneTree(options_.expiry, true);
   if (!stopped_ && space_check_ != SpaceCheck::kNone) CheckSpace();
   Progress();
   *findings = findings_;

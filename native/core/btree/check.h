@@ -25,6 +25,8 @@ enum class SpaceCheck {
 
 struct CheckOptions {
   SpaceCheck space = SpaceCheck::kLeaks;
+  // The expiry index that belongs to the version.
+  TreeRoot expiry;
   // What is wrong, with file and page. Returns false to stop the check.
   std::function<bool(const std::string&)> finding;
   // Pages visited of about `total`. Returns false to stop the check. May be empty.
@@ -36,7 +38,7 @@ struct CheckOptions {
 // A key for a person: the first bytes, those that do not print as \xNN.
 std::string ShowKey(Slice key);
 
-// Checks the version `root`. *findings is how many things are wrong with it. Success also when there are findings or a
+// Checks the version whose records are `root`. *findings is how many things are wrong with it. Success also when there are findings or a
 // callback stopped the check; a failure is one of reading the free map that is no damage.
 Status CheckTree(PageSpace* space, const TreeRoot& root, const CheckOptions& options, uint64_t* findings);
 

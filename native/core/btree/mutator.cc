@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/btree/overflow.h"
+#include "include/zkdb.h"
 
 namespace zkdb {
 
@@ -119,24 +120,32 @@ Status Mutator::MakeKey(Slice key, Entry* out, Slice* key_rest) {
   return Status::Ok();
 }
 
-Status Mutator::MakeLeafEntry(Slice key, Slice value, Entry* out) {
+// What follows a leaf cell's tail: a reference or nothing, a time or 0, the value or its reference.
+Slice Mutator::JoinRest(Slice key_rest, uint64_t time, Slice value) {
+  const size_t time_size = time != 0 ? kTimeSize : 0;
+  const size_t size = key_rest.size + time_size + value.size;
+  uint8_t* joined = scratch_.Allocate(size);
+  if (key_rest.size != 0) std::memcpy(joined, key_rest.data, key_rest.size);
+  if (time != 0) Store64(joined + key_rest.size, time);
+  if (value.size != 0) std::memcpy(joined + key_rest.size + time_size, value.data, value.size);
+  return {joined, size};
+}
+
+Status Mutator::MakeLeafEntry(Slice key, Slice value, uint64_t time, Entry* out) {
   *out = Entry{};
   Slice key_rest;
   ZKDB_RETURN_IF_ERROR(MakeKey(key, out, &key_rest));
-  if (PageBuilder::EntrySize(*out, 0, kLeafCellHead) + key_rest.size + value.size <= MaxCellAndSlot(page_size_)) {
+  if (time != 0) out->flags |= kSlotExpires;
+  const size_t before = PageBuilder::EntrySize(*out, 0, kLeafCellHead) + key_rest.size + (time != 0 ? kTimeSize : 0);
+  if (before + value.size <= MaxCellAndSlot(page_size_)) {
     out->cell_head = value.size;
-    out->rest = value;
-    if (key_rest.size == 0) return Status::Ok();
-  } else {
-    OverflowRef ref;
-    ZKDB_RETURN_IF_ERROR(WriteOverflow(space_, value, &ref));
-    out->flags |= kSlotValueOverflow;
-    out->rest = scratch_.Copy(Slice(reinterpret_cast<const uint8_t*>(&ref), sizeof ref));
+    out->rest = key_rest.size == 0 && time == 0 ? value : JoinRest(key_rest, time, value);
+    return Status::Ok();
   }
-  uint8_t* joined = scratch_.Allocate(key_rest.size + out->rest.size);
-  if (key_rest.size != 0) std::memcpy(joined, key_rest.data, key_rest.size);
-  if (out->rest.size != 0) std::memcpy(joined + key_rest.size, out->rest.data, out->rest.size);
-  out->rest = Slice(joined, key_rest.size + out->rest.size);
+  OverflowRef ref;
+  ZKDB_RETURN_IF_ERROR(WriteOverflow(space_, value, &ref));
+  out->flags |= kSlotValueOverflow;
+  out->rest = JoinRest(key_rest, time, Slice(reinterpret_cast<const uint8_t*>(&ref), sizeof ref));
   return Status::Ok();
 }
 
@@ -159,9 +168,9 @@ Status Mutator::ReleaseCell(PageView page, uint32_t index) {
 
 // ---- single records
 
-Status Mutator::FirstRecord(Slice key, Slice value) {
+Status Mutator::FirstRecord(Slice key, Slice value, uint64_t time) {
   Entry entry;
-  ZKDB_RETURN_IF_ERROR(MakeLeafEntry(key, value, &entry));
+  ZKDB_RETURN_IF_ERROR(MakeLeafEntry(key, value, time, &entry));
   PageRef ref;
   ZKDB_RETURN_IF_ERROR(BuildPage(0, &entry, 1, 0, &ref));
   root_ = TreeRoot{ref, 1, 1};
@@ -169,29 +178,47 @@ Status Mutator::FirstRecord(Slice key, Slice value) {
 }
 
 Status Mutator::Put(Slice key, Slice value, bool after_previous, bool* existed) {
-  *existed = false;
+  Replaced before;
+  const Status status = Put(key, value, PutTime{}, after_previous, &before);
+  *existed = before.existed;
+  return status;
+}
+
+Status Mutator::Put(Slice key, Slice value, const PutTime& time, bool after_previous, Replaced* before) {
+  *before = Replaced{};
   scratch_.Reset();
-  if (root_.levels == 0) return FirstRecord(key, value);
+  if (root_.levels == 0) return FirstRecord(key, value, time.After(*before));
   Position position;
   ZKDB_RETURN_IF_ERROR(Descend(key, after_previous, &position));
   ZKDB_RETURN_IF_ERROR(MakePathWritable());
   PageEditor leaf(Frame(path_[0]), page_size_);
   if (position.exact) {
-    *existed = true;
-    if (leaf.OverwriteValue(position.index, value)) return Status::Ok();
+    *before = {true, leaf.view().time(leaf.view().slot(position.index))};
+    if (leaf.OverwriteValue(position.index, value, time.After(*before))) return Status::Ok();
     ZKDB_RETURN_IF_ERROR(ReleaseCell(leaf.view(), position.index));
     leaf.Remove(position.index);
   } else {
     ++root_.records;
   }
   Entry entry;
-  ZKDB_RETURN_IF_ERROR(MakeLeafEntry(key, value, &entry));
-  if (leaf.Insert(position.index, entry)) return Status::Ok();
-  return Restructure(0, position.index, position.index, {entry});
+  ZKDB_RETURN_IF_ERROR(MakeLeafEntry(key, value, time.After(*before), &entry));
+  return InsertEntry(position.index, entry);
+}
+
+Status Mutator::InsertEntry(uint32_t index, const Entry& entry) {
+  if (PageEditor(Frame(path_[0]), page_size_).Insert(index, entry)) return Status::Ok();
+  return Restructure(0, index, index, {entry});
 }
 
 Status Mutator::Delete(Slice key, bool after_previous, bool* existed) {
-  *existed = false;
+  Replaced before;
+  const Status status = Delete(key, after_previous, &before);
+  *existed = before.existed;
+  return status;
+}
+
+Status Mutator::Delete(Slice key, bool after_previous, Replaced* before) {
+  *before = Replaced{};
   scratch_.Reset();
   if (root_.levels == 0) return Status::Ok();
   Position position;
@@ -199,16 +226,64 @@ Status Mutator::Delete(Slice key, bool after_previous, bool* existed) {
   if (!position.exact) return Status::Ok();
   ZKDB_RETURN_IF_ERROR(MakePathWritable());
   PageEditor leaf(Frame(path_[0]), page_size_);
+  *before = {true, leaf.view().time(leaf.view().slot(position.index))};
   ZKDB_RETURN_IF_ERROR(ReleaseCell(leaf.view(), position.index));
   leaf.Remove(position.index);
   --root_.records;
-  *existed = true;
   if (leaf.view().count() == 0) {
     ZKDB_RETURN_IF_ERROR(DropEmptyPage(0));
   } else {
     ZKDB_RETURN_IF_ERROR(ShrinkIfSparse(0));
   }
   return CollapseRoot();
+}
+
+bool TimeChange::Holds(const Replaced& before) const {
+  if (!before.existed || (before.time != 0 && before.time <= now)) return false;
+  if ((flags & ZKDB_EXPIRE_IF_NONE) != 0 && before.time != 0) return false;
+  if ((flags & ZKDB_EXPIRE_IF_ANY) != 0 && before.time == 0) return false;
+  // A record that never ends ends later than any other.
+  const uint64_t was = before.time == 0 ? UINT64_MAX : before.time;
+  const uint64_t will = time == 0 ? UINT64_MAX : time;
+  if ((flags & ZKDB_EXPIRE_IF_LATER) != 0 && will <= was) return false;
+  return (flags & ZKDB_EXPIRE_IF_EARLIER) == 0 || will < was;
+}
+
+Status Mutator::SetTime(Slice key, const TimeChange& change, bool after_previous, Replaced* before) {
+  *before = Replaced{};
+  scratch_.Reset();
+  if (root_.levels == 0) return Status::Ok();
+  Position position;
+  ZKDB_RETURN_IF_ERROR(Descend(key, after_previous, &position));
+  if (!position.exact) return Status::Ok();
+  *before = {true, path_[0].page.time(path_[0].page.slot(position.index))};
+  if (!change.Holds(*before) || before->time == change.time) return Status::Ok();
+  ZKDB_RETURN_IF_ERROR(MakePathWritable());
+  PageEditor leaf(Frame(path_[0]), page_size_);
+  if (before->time != 0 && change.time != 0) {
+    leaf.SetTime(position.index, change.time);
+    return Status::Ok();
+  }
+  return ReplaceTime(position.index, key, change.time);
+}
+
+// Gives a time to a record of the path's leaf that has none, or takes it away.
+Status Mutator::ReplaceTime(uint32_t index, Slice key, uint64_t time) {
+  PageEditor leaf(Frame(path_[0]), page_size_);
+  const PageView page = leaf.view();
+  const Slot slot = page.slot(index);
+  Entry entry = ScratchEntry(page, index);
+  const Slice key_rest(page.after_tail(slot), static_cast<size_t>(page.time_place(slot) - page.after_tail(slot)));
+  const uint64_t all = page.CellSize(slot) - static_cast<size_t>(page.value_place(slot) - page.cell(slot));
+  const Slice value = scratch_.Copy(Slice(page.value_place(slot), all));
+  entry.rest = JoinRest(key_rest, time, value);
+  entry.flags = static_cast<uint16_t>((entry.flags & ~kSlotExpires) | (time != 0 ? kSlotExpires : 0));
+  if (PageBuilder::EntrySize(entry, 0, kLeafCellHead) > MaxCellAndSlot(page_size_)) {
+    ZKDB_RETURN_IF_ERROR(ReleaseKey(page, index));
+    ZKDB_RETURN_IF_ERROR(MakeLeafEntry(key, value, time, &entry));
+  }
+  leaf.Remove(index);
+  return InsertEntry(index, entry);
 }
 
 // The page at `level` of the path holds nothing any more: it goes, and its slot in the parent with it.

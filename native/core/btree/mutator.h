@@ -15,12 +15,35 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "core/base/scratch.h"
 #include "core/btree/tree.h"
 
 namespace zkdb {
+
+// What was in the place of a record that is put or deleted.
+struct Replaced {
+  bool existed = false;
+  uint64_t time = 0;  // when it ended or was to end, 0: never
+};
+
+// The time that a put gives its record.
+struct PutTime {
+  uint64_t time = 0;  // 0: it never ends
+  bool keep = false;  // that of the record which is there and has not ended by `now`, instead
+  uint64_t now = 0;
+  uint64_t After(const Replaced& before) const { return keep ? (before.time > now ? before.time : 0) : time; }
+};
+
+// A new time for a record that is there and has not ended by `now`.
+struct TimeChange {
+  uint64_t time = 0;   // 0: it never ends
+  uint32_t flags = 0;  // zkdb_expire_flag set
+  uint64_t now = 0;
+  bool Holds(const Replaced& before) const;
+};
 
 class Mutator {
  private:
@@ -32,14 +55,20 @@ class Mutator {
   using Path = std::array<Step, kMaxLevels>;  // by level
 
  public:
-  Mutator(PageSpace* space, const TreeRoot& root) : space_(space), root_(root), page_size_(space->page_size()) {}
+  // `page_flags`: of every page of the tree, kPageOfExpiry or none.
+  Mutator(PageSpace* space, const TreeRoot& root, uint8_t page_flags = 0)
+      : space_(space), root_(root), page_size_(space->page_size()), page_flags_(page_flags) {}
 
   const TreeRoot& root() const { return root_; }
 
   // Inserts or replaces. `after_previous`: the key is not below that of the Put or Delete before, with nothing between,
   // which saves most of the descent.
+  Status Put(Slice key, Slice value, const PutTime& time, bool after_previous, Replaced* before);
+  Status Delete(Slice key, bool after_previous, Replaced* before);
   Status Put(Slice key, Slice value, bool after_previous, bool* existed);
   Status Delete(Slice key, bool after_previous, bool* existed);
+  // Changes the time of a record, its value untouched, when `change` holds.
+  Status SetTime(Slice key, const TimeChange& change, bool after_previous, Replaced* before);
   // Moves tree pages at or above `limit` to free pages below it, as far as there are some.
   Status MoveBelow(uint32_t limit);
   // Where Warm looked last. Only for keys in ascending order, and dropped when the tree changes.
@@ -51,7 +80,10 @@ class Mutator {
   // not in the processor's caches is what a random load pays most for.
   void Warm(Slice key, WarmPath* path) const;
   // Deletes a range by cutting whole subtrees; only the two edge paths are edited record by record.
-  Status DeleteRange(const KeyRange& range, uint64_t* deleted);
+  // `dropped`, which may be empty, hears of each of its records that expires, and may change other trees.
+  using Dropped = std::function<Status(uint64_t time, Slice key)>;
+  Status DeleteRange(const KeyRange& range, const Dropped& dropped, uint64_t* deleted);
+  Status DeleteRange(const KeyRange& range, uint64_t* deleted) { return DeleteRange(range, nullptr, deleted); }
 
  private:
   // Neighbouring pages of one level whose entries are laid out anew.
@@ -83,8 +115,11 @@ class Mutator {
   uint32_t CoveringLevel(const Path& path, Slice key) const;
   Status MakePathWritable();
   Status Own(PageRef* ref, PageView* page);
-  Status FirstRecord(Slice key, Slice value);
-  Status MakeLeafEntry(Slice key, Slice value, Entry* out);
+  Status FirstRecord(Slice key, Slice value, uint64_t time);
+  Status MakeLeafEntry(Slice key, Slice value, uint64_t time, Entry* out);
+  Slice JoinRest(Slice key_rest, uint64_t time, Slice value);
+  Status InsertEntry(uint32_t index, const Entry& entry);
+  Status ReplaceTime(uint32_t index, Slice key, uint64_t time);
   Status MakeKey(Slice key, Entry* out, Slice* key_rest);
   Entry ScratchEntry(PageView page, uint32_t index);
   Status ReleaseCell(PageView page, uint32_t index);
@@ -129,6 +164,7 @@ class Mutator {
   Status EditBranch(PageRef ref, PageView page, uint32_t from, uint32_t to, CutResult* out,
                     const std::array<std::pair<uint32_t, PageRef>, 2>& changed, size_t changed_count);
   Status FreeSubtree(PageRef ref, uint32_t level);
+  Status TellDropped(PageView page, uint32_t index);
 
   // relocate.cc
   Status Move(PageRef* ref, uint32_t level, uint32_t limit);
@@ -136,9 +172,11 @@ class Mutator {
   PageSpace* space_;
   TreeRoot root_;
   uint32_t page_size_;
+  uint8_t page_flags_;
   Path path_;  // valid while path_valid_
   bool path_valid_ = false;
   uint64_t deleted_ = 0;
+  const Dropped* dropped_ = nullptr;  // while a range is deleted; nullptr: nobody is told
   Scratch scratch_;
 };
 

@@ -110,6 +110,7 @@ void PageView::CopyKey(const Slot& s, uint8_t* out) const {
 uint32_t PageView::CellSize(const Slot& s) const {
   uint32_t n = cell_head_size() + TailSize(s) + (KeyOverflows(s) ? uint32_t{sizeof(OverflowRef)} : 0);
   if (!leaf()) return n;
+  if (Expires(s)) n += kTimeSize;
   return n + (ValueOverflows(s) ? uint32_t{sizeof(OverflowRef)} : uint32_t{Load16(cell(s))});
 }
 
@@ -140,11 +141,14 @@ const char* VerifyCell(PageView page, uint32_t i, uint32_t page_size, uint32_t p
   uint32_t fixed = page.cell_head_size() + PageView::TailSize(s);
   if (PageView::KeyOverflows(s)) fixed += sizeof(OverflowRef);
   if (page.leaf() && PageView::ValueOverflows(s)) fixed += sizeof(OverflowRef);
+  if (page.leaf() && PageView::Expires(s)) fixed += kTimeSize;
   if (s.offset + fixed > page_size || s.offset + page.CellSize(s) > page_size) return "a cell leaves the page";
   if (PageView::KeyOverflows(s) && !Plausible(page.key_rest(s), ZKDB_MAX_KEY_SIZE, page_count))
     return "a key's overflow reference is impossible";
+  if (!page.leaf() && PageView::Expires(s)) return "a branch with a time";
   if (!page.leaf())
     return page.child(i).number >= page_count ? "a child reference is beyond the pages in use" : nullptr;
+  if (PageView::Expires(s) && page.time(s) == 0) return "a record that expires has no time";
   if (PageView::ValueOverflows(s) && !Plausible(page.value_overflow(s), ZKDB_MAX_VALUE_SIZE, page_count))
     return "a value's overflow reference is impossible";
   return nullptr;
@@ -239,6 +243,8 @@ uint32_t PageEditor::Need(const Entry& entry) const {
 
 namespace {
 
+bool Overflows(const Entry& e) { return (e.flags & (kSlotKeyOverflow | kSlotValueOverflow)) != 0; }
+
 // Writes slot and cell of one entry; `heap_top` is the offset below which the cell goes. Returns the new heap top.
 inline uint32_t PutCell(uint8_t* page, Slot* slot, uint32_t heap_top, const Entry& e, uint32_t prefix_size,
                         uint32_t cell_head_size) {
@@ -276,7 +282,7 @@ void PageEditor::InsertAll(uint32_t index, const Entry* entries, size_t count) {
   uint32_t top = page_size_ - header().heap_size;
   for (size_t i = 0; i < count; ++i) {
     top = PutCell(page_, s + index + i, top, entries[i], header().prefix_size, view().cell_head_size());
-    if (entries[i].flags != 0) header().flags |= kPageHasOverflow;
+    if (Overflows(entries[i])) header().flags |= kPageHasOverflow;
   }
   header().heap_size = static_cast<uint16_t>(page_size_ - top);
   header().count = static_cast<uint16_t>(header().count + count);
@@ -293,9 +299,11 @@ void PageEditor::RemoveRange(uint32_t from, uint32_t to) {
 
 void PageEditor::Remove(uint32_t index) { RemoveRange(index, index + 1); }
 
-bool PageEditor::OverwriteValue(uint32_t index, Slice value) {
+bool PageEditor::OverwriteValue(uint32_t index, Slice value, uint64_t time) {
   const Slot& s = view().slot(index);
   if (PageView::ValueOverflows(s) || Load16(view().cell(s)) != value.size) return false;
+  if (PageView::Expires(s) != (time != 0)) return false;
+  if (time != 0) SetTime(index, time);
   if (value.size != 0) std::memcpy(page_ + (view().value_place(s) - page_), value.data, value.size);
   return true;
 }
@@ -337,7 +345,7 @@ uint32_t PageBuilder::PageBytes(const Entry* entries, size_t count, bool leaf, u
   return n;
 }
 
-void PageBuilder::Build(uint8_t* page, uint32_t page_size, PageRef self, uint8_t level, uint32_t prefix,
+void PageBuilder::Build(uint8_t* page, uint32_t page_size, PageRef self, uint8_t level, uint8_t flags, uint32_t prefix,
                         const Entry* entries, size_t count) {
   const bool leaf = level == 0;
   PageHeader h{};
@@ -345,6 +353,7 @@ void PageBuilder::Build(uint8_t* page, uint32_t page_size, PageRef self, uint8_t
   h.stamp = self.stamp;
   h.kind = leaf ? PageKind::kLeaf : PageKind::kBranch;
   h.level = level;
+  h.flags = flags;
   h.prefix_size = static_cast<uint8_t>(prefix);
   h.count = static_cast<uint16_t>(count);
   const size_t padded = RoundUp(prefix, 8);
@@ -354,7 +363,7 @@ void PageBuilder::Build(uint8_t* page, uint32_t page_size, PageRef self, uint8_t
   uint32_t top = page_size;
   for (size_t i = 0; i < count; ++i) {
     top = PutCell(page, slots + i, top, entries[i], prefix, leaf ? kLeafCellHead : kBranchCellHead);
-    if (entries[i].flags != 0) h.flags |= kPageHasOverflow;
+    if (Overflows(entries[i])) h.flags |= kPageHasOverflow;
   }
   h.heap_size = static_cast<uint16_t>(page_size - top);
   std::memcpy(page, &h, sizeof h);

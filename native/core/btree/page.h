@@ -26,9 +26,9 @@ namespace zkdb {
 // A cell taken apart, with the key's in-page bytes put together again elsewhere (or borrowed).
 struct Entry {
   Slice key;               // in-page key bytes, prefix included; empty for slot 0 of a branch
-  uint16_t flags = 0;      // kSlotKeyOverflow, kSlotValueOverflow
+  uint16_t flags = 0;      // kSlotKeyOverflow, kSlotValueOverflow, kSlotExpires
   uint64_t cell_head = 0;  // leaf: value size; branch: the child's PageRef
-  Slice rest;              // after the tail: [OverflowRef of the key], value or its OverflowRef
+  Slice rest;              // after the tail: [OverflowRef of the key], [time], value or its OverflowRef
 };
 
 inline uint64_t PackRef(PageRef ref) { return uint64_t{ref.number} | (uint64_t{ref.stamp} << 32); }
@@ -57,6 +57,7 @@ class PageView {
   static uint32_t TailSize(const Slot& s) { return KeySize(s) > 4 ? KeySize(s) - 4 : 0; }
   static bool KeyOverflows(const Slot& s) { return (s.meta & kSlotKeyOverflow) != 0; }
   static bool ValueOverflows(const Slot& s) { return (s.meta & kSlotValueOverflow) != 0; }
+  static bool Expires(const Slot& s) { return (s.meta & kSlotExpires) != 0; }
   const uint8_t* cell(const Slot& s) const { return page_ + s.offset; }
   Slice tail(const Slot& s) const { return {cell(s) + cell_head_size(), TailSize(s)}; }
   // What follows the tail.
@@ -64,9 +65,10 @@ class PageView {
   OverflowRef key_rest(const Slot& s) const { return Load<OverflowRef>(after_tail(s)); }
 
   // ---- leaf ----
-  const uint8_t* value_place(const Slot& s) const {
-    return after_tail(s) + (KeyOverflows(s) ? sizeof(OverflowRef) : 0);
-  }
+  const uint8_t* time_place(const Slot& s) const { return after_tail(s) + (KeyOverflows(s) ? sizeof(OverflowRef) : 0); }
+  const uint8_t* value_place(const Slot& s) const { return time_place(s) + (Expires(s) ? kTimeSize : 0); }
+  // When the record ends, 0: never.
+  uint64_t time(const Slot& s) const { return Expires(s) ? Load64(time_place(s)) : 0; }
   Slice inline_value(const Slot& s) const { return {value_place(s), Load16(cell(s))}; }
   OverflowRef value_overflow(const Slot& s) const { return Load<OverflowRef>(value_place(s)); }
   uint32_t value_size(const Slot& s) const { return ValueOverflows(s) ? value_overflow(s).size : Load16(cell(s)); }
@@ -137,8 +139,13 @@ class PageEditor {
   void Remove(uint32_t index);
   void RemoveRange(uint32_t from, uint32_t to);
   void SetChild(uint32_t index, PageRef child) { Store(page_ + view().slot(index).offset, child); }
-  // Overwrites an inline value with one of the same size; false when the sizes differ or the value overflows.
-  bool OverwriteValue(uint32_t index, Slice value);
+  // Overwrites an inline value with one of the same size, and the time, 0 for never; false when the sizes differ, the
+  // value overflows, or only one of both records expires.
+  bool OverwriteValue(uint32_t index, Slice value, uint64_t time);
+  // Overwrites the time of a record that expires.
+  void SetTime(uint32_t index, uint64_t time) {
+    Store64(page_ + (view().time_place(view().slot(index)) - page_), time);
+  }
   void SetFlag(uint8_t flag) { header().flags |= flag; }
   // Moves the cells together so that there is no garbage.
   void Compact();
@@ -163,7 +170,8 @@ class PageBuilder {
   // Bytes of a page of these entries with this prefix, header included.
   static uint32_t PageBytes(const Entry* entries, size_t count, bool leaf, uint32_t prefix);
   // Fills `page`. The entries begin with the prefix and fit (the caller checked).
-  static void Build(uint8_t* page, uint32_t page_size, PageRef self, uint8_t level, uint32_t prefix,
+  // `flags`: kPageOfExpiry or none.
+  static void Build(uint8_t* page, uint32_t page_size, PageRef self, uint8_t level, uint8_t flags, uint32_t prefix,
                     const Entry* entries, size_t count);
 };
 

@@ -52,7 +52,7 @@ class PageRun {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < view().count(); ++i) {
       const Slot& s = view().slot(i);
-      sum += Sum(EntryOf(i)) + view().key_size(s) + view().CellSize(s);
+      sum += Sum(EntryOf(i)) + view().key_size(s) + view().CellSize(s) + (view().leaf() ? view().time(s) : 0);
       if (!view().leaf()) {
         sum += view().child(i).number;
       } else if (PageView::ValueOverflows(s)) {
@@ -106,7 +106,8 @@ class PageRun {
 
   void Overwrite(uint32_t index, char with) {
     const Slot& s = view().slot(index);
-    editor().OverwriteValue(index, std::string(PageView::ValueOverflows(s) ? 1 : Load16(view().cell(s)), with));
+    const std::string value(PageView::ValueOverflows(s) ? 1 : Load16(view().cell(s)), with);
+    editor().OverwriteValue(index, value, PageView::Expires(s) ? 1 + static_cast<uint8_t>(with) : 0);
   }
 
   // Inserts an entry made of an existing one, with another end of its key.
@@ -138,7 +139,8 @@ class PageRun {
     const uint32_t prefix = PageBuilder::CommonPrefixOf(entries.data(), count, view().leaf());
     if (PageBuilder::PageBytes(entries.data(), count, view().leaf(), prefix) > page_size_) return;
     std::unique_ptr<uint8_t[], Free> built(new (std::align_val_t{8}) uint8_t[page_size_]());
-    PageBuilder::Build(built.get(), page_size_, PageRef{5, 1}, view().header().level, prefix, entries.data(), count);
+    PageBuilder::Build(built.get(), page_size_, PageRef{5, 1}, view().header().level,
+                       view().header().flags & kPageOfExpiry, prefix, entries.data(), count);
     page_.swap(built);
   }
 

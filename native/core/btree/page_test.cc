@@ -17,7 +17,7 @@ struct TestPage {
     std::vector<Entry> entries;
     for (const std::string& key : keys) entries.push_back(MakeEntry(key, value));
     const uint32_t prefix = PageBuilder::CommonPrefixOf(entries.data(), entries.size(), true);
-    PageBuilder::Build(bytes.data(), page_size, PageRef{5, 1}, 0, prefix, entries.data(), entries.size());
+    PageBuilder::Build(bytes.data(), page_size, PageRef{5, 1}, 0, 0, prefix, entries.data(), entries.size());
   }
   static Entry MakeEntry(const std::string& key, const std::string& value) {
     Entry e;
@@ -68,7 +68,7 @@ TEST(a_page_changed_in_place_equals_a_map) {
     const Position p = SearchPage(page.view(), 0, key, 256);
     EXPECT_EQ(p.exact, model.count(key) == 1);
     const std::string value = random.Bytes(random.Below(120));
-    if (p.exact && random.OneIn(3) && page.editor().OverwriteValue(p.index, value)) {
+    if (p.exact && random.OneIn(3) && page.editor().OverwriteValue(p.index, value, 0)) {
       model[key] = value;
     } else if (p.exact) {
       page.editor().Remove(p.index);
@@ -131,7 +131,7 @@ TEST(a_page_whose_cells_refer_to_overflow_pages_that_cannot_be_is_refused) {
     e.key = key;
     e.flags = of_key ? kSlotKeyOverflow : kSlotValueOverflow;
     e.rest = Slice(reinterpret_cast<const uint8_t*>(&ref), sizeof ref);
-    PageBuilder::Build(page.bytes.data(), page.page_size, PageRef{5, 1}, 0, 0, &e, 1);
+    PageBuilder::Build(page.bytes.data(), page.page_size, PageRef{5, 1}, 0, 0, 0, &e, 1);
     const char* wrong = VerifyPageStructure(page.bytes.data(), page.page_size, kPageCount);
     return std::string(wrong == nullptr ? "" : wrong);
   };

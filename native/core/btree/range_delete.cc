@@ -8,8 +8,9 @@
 
 namespace zkdb {
 
-Status Mutator::DeleteRange(const KeyRange& range, uint64_t* deleted) {
+Status Mutator::DeleteRange(const KeyRange& range, const Dropped& dropped, uint64_t* deleted) {
   *deleted = 0;
+  dropped_ = dropped ? &dropped : nullptr;
   deleted_ = 0;
   path_valid_ = false;
   scratch_.Reset();
@@ -41,7 +42,10 @@ Status Mutator::CutLeaf(PageRef ref, PageView page, const KeyRange& range, CutRe
   const uint32_t from = lo.index + (lo.exact && range.lo_exclusive ? 1 : 0);
   const uint32_t to = hi.index + (hi.exact && range.hi_inclusive ? 1 : 0);
   if (from >= to) return Status::Ok();
-  for (uint32_t i = from; i < to; ++i) ZKDB_RETURN_IF_ERROR(ReleaseCell(page, i));
+  for (uint32_t i = from; i < to; ++i) {
+    ZKDB_RETURN_IF_ERROR(TellDropped(page, i));
+    ZKDB_RETURN_IF_ERROR(ReleaseCell(page, i));
+  }
   deleted_ += to - from;
   if (to - from == page.count()) {
     space_->Free(ref);
@@ -100,6 +104,14 @@ Status Mutator::EditBranch(PageRef ref, PageView page, uint32_t from, uint32_t t
   return Status::Ok();
 }
 
+// A record of a leaf is about to go.
+Status Mutator::TellDropped(PageView page, uint32_t index) {
+  if (dropped_ == nullptr || !PageView::Expires(page.slot(index))) return Status::Ok();
+  std::string key;
+  ZKDB_RETURN_IF_ERROR(LoadKey(space_, page, index, &key));
+  return (*dropped_)(page.time(page.slot(index)), key);
+}
+
 // Frees a subtree that lies wholly inside the range. Leaves are opened for their record count and overflow references.
 Status Mutator::FreeSubtree(PageRef ref, uint32_t level) {
   PageView page;
@@ -107,6 +119,7 @@ Status Mutator::FreeSubtree(PageRef ref, uint32_t level) {
   const bool overflow = (page.header().flags & kPageHasOverflow) != 0;
   for (uint32_t i = 0; i < page.count(); ++i) {
     if (level > 0) ZKDB_RETURN_IF_ERROR(FreeSubtree(page.child(i), level - 1));
+    if (level == 0) ZKDB_RETURN_IF_ERROR(TellDropped(page, i));
     if (!overflow) continue;
     if (level == 0) ZKDB_RETURN_IF_ERROR(ReleaseCell(page, i));
     if (level > 0 && i > 0) ZKDB_RETURN_IF_ERROR(ReleaseKey(page, i));

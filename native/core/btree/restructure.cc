@@ -215,7 +215,7 @@ Status Mutator::BuildPage(uint32_t level, Entry* entries, size_t count, uint32_t
   ZKDB_ASSERT(bytes <= page_size_);
   uint8_t* frame = nullptr;
   ZKDB_RETURN_IF_ERROR(space_->Allocate(ref, &frame));
-  PageBuilder::Build(frame, page_size_, *ref, static_cast<uint8_t>(level), prefix, entries, count);
+  PageBuilder::Build(frame, page_size_, *ref, static_cast<uint8_t>(level), page_flags_, prefix, entries, count);
   return Status::Ok();
 }
 

@@ -81,7 +81,7 @@ Status FindLeaf(PageSpace* space, const TreeRoot& root, Slice key, PageView* lea
   return Status::Ok();
 }
 
-Status FindRecord(PageSpace* space, const TreeRoot& root, Slice key, RecordPlace* out) {
+Status FindRecord(PageSpace* space, const TreeRoot& root, Slice key, RecordPlace* out, ReadClock* clock) {
   out->found = false;
   if (root.levels == 0) return Status::Ok();
   ZKDB_RETURN_IF_ERROR(FindLeaf(space, root, key, &out->leaf));
@@ -89,6 +89,7 @@ Status FindRecord(PageSpace* space, const TreeRoot& root, Slice key, RecordPlace
   ZKDB_RETURN_IF_ERROR(SearchTreePage(space, out->leaf, key, &position));
   out->found = position.exact;
   out->index = position.index;
+  if (out->found && clock != nullptr && clock->Ended(out->time())) out->found = false;
   return Status::Ok();
 }
 

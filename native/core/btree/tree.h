@@ -11,6 +11,7 @@
 #include "core/base/slice.h"
 #include "core/base/status.h"
 #include "core/btree/page.h"
+#include "core/os/read_clock.h"
 #include "core/segment/page_space.h"
 
 namespace zkdb {
@@ -40,8 +41,10 @@ struct RecordPlace {
   PageView leaf;
   uint32_t index = 0;
   uint32_t value_size() const { return leaf.value_size(leaf.slot(index)); }
+  uint64_t time() const { return leaf.time(leaf.slot(index)); }
 };
-Status FindRecord(PageSpace* space, const TreeRoot& root, Slice key, RecordPlace* out);
+// With a clock, a record that has ended is not found.
+Status FindRecord(PageSpace* space, const TreeRoot& root, Slice key, RecordPlace* out, ReadClock* clock = nullptr);
 
 // Copies the value at `index` of a leaf to `out`, which has room for its value_size.
 Status CopyValue(PageSpace* space, PageView leaf, uint32_t index, uint8_t* out);

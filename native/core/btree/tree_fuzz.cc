@@ -16,21 +16,26 @@ constexpr uint64_t kSegmentSize = kMinSegmentSize;
 constexpr uint32_t kLargestRead = 1u << 20;  // bytes of a value that are read; a damaged size can say 1 GiB
 constexpr int kMostSteps = 3000;             // of a cursor
 
-// 30 pages of every kind: two levels, keys and values with overflow pages, a free map.
+constexpr uint64_t kNow = 1000;  // ms; what the clock says
+
+// 30 pages of every kind: two levels, keys and values with overflow pages, an expiry index, a free map.
 std::string MakeBase() {
   TestPartition partition(kPageSize, kSegmentSize);
-  Mutator* tree = partition.Begin();
+  FixedClock env(kNow);
+  ReadClock clock(&env);
+  RecordMutator* tree = partition.BeginRecords(&clock);
   bool existed = false;
-  for (int i = 0; i < 260; ++i) {
+  for (int i = 0; i < 210; ++i) {
     const std::string key = "key" + std::to_string(1000 + i * 3) + std::string(i % 7, 'k');
-    EXPECT_OK(tree->Put(key, std::string(i % 90, 'v'), false, &existed));
+    const uint64_t time = i % 9 == 0 ? kNow - 100 + static_cast<uint64_t>(i) : 0;
+    EXPECT_OK(tree->Put(key, std::string(i % 90, 'v'), {time}, false, &existed));
   }
-  EXPECT_OK(tree->Put(std::string(300, 'p') + "1", "long key", false, &existed));
-  EXPECT_OK(tree->Put(std::string(300, 'p') + "2", std::string(9000, 'V'), false, &existed));
-  EXPECT_OK(tree->Put("overflow", std::string(5000, 'W'), false, &existed));
+  EXPECT_OK(tree->Put(std::string(300, 'p') + "1", "long key", {kNow + 5}, false, &existed));
+  EXPECT_OK(tree->Put(std::string(300, 'p') + "2", std::string(9000, 'V'), {}, false, &existed));
+  EXPECT_OK(tree->Put("overflow", std::string(5000, 'W'), {kNow + 6}, false, &existed));
   partition.Commit();
   EXPECT_OK(partition.Checkpoint());
-  tree = partition.Begin();
+  tree = partition.BeginRecords(&clock);
   EXPECT_OK(tree->Delete("key1003k", false, &existed));
   partition.Commit();
   EXPECT_OK(partition.Checkpoint());
@@ -49,7 +54,7 @@ class TreeRun {
  public:
   TreeRun(const std::string& directory, const Meta& meta)
       : meta_(meta),
-        root_{meta.root, meta.levels, meta.records},
+        trees_{{meta.root, meta.levels, meta.records}, {meta.expiry_root, meta.expiry_levels, meta.expiring}},
         arena_(Env::Posix(), meta.page_size),
         space_(Env::Posix(), Options(directory, meta), &arena_, VerifyPageStructure) {}
 
@@ -57,7 +62,7 @@ class TreeRun {
     if (!space_.Open(&meta_).ok()) return;
     whole_ = Findings() == 0;
     TreeFigures figures;
-    Note(MeasureTree(&space_, root_, &figures));
+    Note(MeasureTree(&space_, trees_.records, &figures));
     Walk();
     while (!input->empty() && steps_++ < 40) Operate(input);
     if (whole_) EXPECT_EQ(Findings(), 0u);
@@ -83,10 +88,11 @@ class TreeRun {
 
   uint64_t Findings() {
     CheckOptions options;
+    options.expiry = trees_.expiry;
     std::string first;
     options.finding = [&](const std::string& text) { return first = first.empty() ? text : first, true; };
     uint64_t findings = 0;
-    const Status status = CheckTree(&space_, root_, options, &findings);
+    const Status status = CheckTree(&space_, trees_.records, options, &findings);
     if (whole_) EXPECT_EQ(first, "");
     return status.ok() ? findings : 1;
   }
@@ -101,8 +107,8 @@ class TreeRun {
   }
 
   void Walk() {
-    if (root_.levels == 0 || root_.levels > kMaxLevels) return;
-    Cursor cursor(&space_, root_);
+    if (trees_.records.levels == 0 || trees_.records.levels > kMaxLevels) return;
+    Cursor cursor(&space_, trees_.records);
     bool good = Note(cursor.First());
     for (int n = 0; good && cursor.valid() && n < kMostSteps; ++n) {
       ReadRecord(cursor);
@@ -131,19 +137,19 @@ class TreeRun {
       default: break;
     }
     if (!Note(space_.Begin({meta_.sequence, UINT64_MAX}))) return;
-    Mutator tree(&space_, root_);
+    ReadClock clock(&env_);
+    RecordMutator tree(&space_, trees_, &clock);
     const bool done = Note(Change(&tree, kind, key, input));
     if (!done || kind >= 240) return space_.Rollback();
     space_.Commit(++meta_.sequence);
-    root_ = tree.root();
+    trees_ = tree.trees();
   }
 
-  Status Change(Mutator* tree, uint8_t kind, const std::string& key, FuzzInput* input) {
-    static constexpr uint32_t kSizes[] = {0, 5, 60, 700, 1900, 2100, 5000, 20000};
+  Status Change(RecordMutator* tree, uint8_t kind, const std::string& key, FuzzInput* input) {
     bool existed = false;
     uint64_t deleted = 0;
     switch (kind % 8) {
-      case 3: return tree->Put(key, std::string(kSizes[input->Byte() % 8], 'n'), false, &existed);
+      case 3: return Put(tree, kind, key, input);
       case 4: return tree->Delete(key, false, &existed);
       case 5: return tree->MoveBelow(input->Byte());
       default: break;
@@ -153,31 +159,46 @@ class TreeRun {
     return tree->DeleteRange(range, &deleted);
   }
 
+  // A put, with or without a time, or another time for the record.
+  Status Put(RecordMutator* tree, uint8_t kind, const std::string& key, FuzzInput* input) {
+    static constexpr uint32_t kSizes[] = {0, 5, 60, 700, 1900, 2100, 5000, 20000};
+    bool existed = false;
+    const uint64_t time = (kind & 8) != 0 ? kNow - 10 + input->Byte() % 20 : 0;
+    if ((kind & 16) != 0) return tree->SetTime(key, {time, input->Byte(), kNow}, false, &existed);
+    const std::string value(kSizes[input->Byte() % 8], 'n');
+    return tree->Put(key, value, {time, (kind & 32) != 0, kNow}, false, &existed);
+  }
+
   void Find(const std::string& key) {
-    if (root_.levels == 0) return;
+    if (trees_.records.levels == 0) return;
     RecordPlace place;
-    if (!Note(FindRecord(&space_, root_, key, &place)) || !place.found || place.value_size() > kLargestRead) return;
+    if (!Note(FindRecord(&space_, trees_.records, key, &place)) || !place.found || place.value_size() > kLargestRead)
+      return;
     std::string value(place.value_size(), '\0');
     Note(CopyValue(&space_, place.leaf, place.index, reinterpret_cast<uint8_t*>(value.data())));
   }
 
   void Seek(const std::string& key) {
-    if (root_.levels == 0) return;
-    Cursor cursor(&space_, root_);
+    if (trees_.records.levels == 0) return;
+    Cursor cursor(&space_, trees_.records);
     if (Note(cursor.Seek(key)) && cursor.valid()) ReadRecord(cursor);
     if (Note(cursor.SeekBack(key)) && cursor.valid()) Note(cursor.Prev());
   }
 
   void Estimate(const std::string& lo, const std::string& hi, uint8_t kind) {
     uint64_t records = 0;
-    Note(EstimateRecords(&space_, root_, {lo, hi, (kind & 8) != 0, (kind & 16) != 0, (kind & 32) != 0}, &records));
+    Note(EstimateRecords(&space_, trees_.records, {lo, hi, (kind & 8) != 0, (kind & 16) != 0, (kind & 32) != 0},
+                         &records));
   }
 
   void Checkpoint() {
     CheckpointPlan plan;
-    meta_.root = root_.page;
-    meta_.levels = root_.levels;
-    meta_.records = root_.records;
+    meta_.root = trees_.records.page;
+    meta_.levels = trees_.records.levels;
+    meta_.records = trees_.records.records;
+    meta_.expiry_root = trees_.expiry.page;
+    meta_.expiry_levels = trees_.expiry.levels;
+    meta_.expiring = trees_.expiry.records;
     ++meta_.checkpoint;
     plan.meta = meta_;
     if (!Note(space_.Capture(meta_.sequence, UINT64_MAX, false, &plan))) return;
@@ -186,7 +207,8 @@ class TreeRun {
   }
 
   Meta meta_;
-  TreeRoot root_;
+  Trees trees_;
+  FixedClock env_{kNow};
   FrameArena arena_;
   PageSpace space_;
   bool whole_ = false;

@@ -14,7 +14,8 @@
 #include "core/base/test.h"
 #include "core/btree/check.h"
 #include "core/btree/cursor.h"
-#include "core/btree/mutator.h"
+#include "core/btree/record_mutator.h"
+#include "core/os/env_wrapper_for_tests.h"
 
 namespace zkdb::test {
 
@@ -43,6 +44,15 @@ class Random {
   std::mt19937_64 engine_;
 };
 
+// An Env whose wall clock stands where a test puts it.
+class FixedClock : public EnvWrapper {
+ public:
+  explicit FixedClock(uint64_t now) : EnvWrapper(Env::Posix()), now_ms(now) {}
+  uint64_t WallClockMs() override { return now_ms; }
+
+  std::atomic<uint64_t> now_ms;
+};
+
 // One partition as the engine holds it.
 class TestPartition {
  public:
@@ -54,6 +64,7 @@ class TestPartition {
 
   PageSpace* space() { return space_.get(); }
   const TreeRoot& root() const { return root_; }
+  const TreeRoot& expiry() const { return expiry_; }
   uint64_t sequence() const { return sequence_; }
   const std::string& directory() const { return directory_; }
   uint64_t oldest_snapshot = UINT64_MAX;
@@ -64,14 +75,21 @@ class TestPartition {
     mutator_ = std::make_unique<Mutator>(space_.get(), root_);
     return mutator_.get();
   }
+  // The same for records that may expire, by a clock that lasts as long.
+  RecordMutator* BeginRecords(ReadClock* clock) {
+    EXPECT_OK(space_->Begin(ReleaseLimits{sequence_, oldest_snapshot}));
+    records_ = std::make_unique<RecordMutator>(space_.get(), Trees{root_, expiry_}, clock);
+    return records_.get();
+  }
   void Commit() {
     space_->Commit(++sequence_);
-    root_ = mutator_->root();
-    mutator_.reset();
+    if (mutator_ != nullptr) root_ = mutator_->root();
+    if (records_ != nullptr) root_ = records_->trees().records, expiry_ = records_->trees().expiry;
+    Forget();
   }
   void Rollback() {
     space_->Rollback();
-    mutator_.reset();
+    Forget();
   }
 
   Status Capture(bool final, CheckpointPlan* plan) {
@@ -84,6 +102,9 @@ class TestPartition {
     meta.root = root_.page;
     meta.levels = root_.levels;
     meta.records = root_.records;
+    meta.expiry_root = expiry_.page;
+    meta.expiry_levels = expiry_.levels;
+    meta.expiring = expiry_.records;
     return space_->Capture(sequence_, oldest_snapshot, final, plan);
   }
   Status Write(CheckpointPlan* plan) {
@@ -100,14 +121,16 @@ class TestPartition {
   // Drops everything in memory and takes up the last checkpoint.
   // `last_stamp`, when not 0, takes the place of the one in the meta.
   Status Reopen(uint32_t last_stamp = 0) {
-    mutator_.reset();
+    Forget();
     Create();
     oldest_snapshot = UINT64_MAX;
     MetaState state;
     ZKDB_RETURN_IF_ERROR(SegmentFiles::ReadMeta(Env::Posix(), directory_, &state));
     root_ = TreeRoot{};
+    expiry_ = TreeRoot{};
     if (!state.present) return space_->Open(nullptr);
     root_ = TreeRoot{state.meta.root, state.meta.levels, state.meta.records};
+    expiry_ = TreeRoot{state.meta.expiry_root, state.meta.expiry_levels, state.meta.expiring};
     sequence_ = state.meta.sequence;
     checkpoint_ = state.meta.checkpoint;
     if (last_stamp != 0) state.meta.last_stamp = last_stamp;
@@ -118,6 +141,7 @@ class TestPartition {
   uint64_t Check(const TreeRoot& root, SpaceCheck mode = SpaceCheck::kLeaks) {
     CheckOptions options;
     options.space = mode;
+    options.expiry = expiry_;
     int shown = 0;
     options.finding = [&](const std::string& text) { return Fail(__FILE__, __LINE__, text), ++shown < 5; };
     uint64_t findings = 0;
@@ -127,6 +151,10 @@ class TestPartition {
   uint64_t Check() { return Check(root_); }
 
  private:
+  void Forget() {
+    mutator_.reset();
+    records_.reset();
+  }
   void Create() {
     space_.reset();
     arena_ = std::make_unique<FrameArena>(Env::Posix(), page_size_);
@@ -143,7 +171,9 @@ class TestPartition {
   std::unique_ptr<FrameArena> arena_;
   std::unique_ptr<PageSpace> space_;
   std::unique_ptr<Mutator> mutator_;
+  std::unique_ptr<RecordMutator> records_;
   TreeRoot root_;
+  TreeRoot expiry_;
   uint64_t sequence_ = 0;
   uint64_t checkpoint_ = 0;
 };

@@ -9,21 +9,27 @@ namespace {
 
 constexpr size_t kChunk = 1u << 20;  // bytes of records read and written at a time
 
-// Packed records (zkdb_cursor_next) as puts (zkdb.h).
+// Packed records with their times (ScanOptions::times) as puts (zkdb.h).
 Slice MakePuts(const std::vector<uint8_t>& records, uint32_t count, std::vector<uint8_t>* batch) {
   const uint8_t* from = records.data();
   batch->resize(records.size());
   uint8_t* to = batch->data();
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t key_size = Load32(from);
-    const uint32_t value_size = Load32(from + 4);
+    const uint8_t* const key = from + 8;
+    const uint8_t* value = key + key_size;
+    from = value + Load32(from + 4);
+    const bool expires = Load64(value) != 0;
+    if (!expires) value += kTimeSize;
+    const auto value_size = static_cast<uint32_t>(from - value);
     to[0] = ZKDB_OP_PUT;
-    to[1] = 0;
+    to[1] = expires ? ZKDB_PUT_EXPIRES : 0;
     Store16(to + 2, static_cast<uint16_t>(key_size));
     Store32(to + 4, value_size);
-    std::memcpy(to + ZKDB_OP_HEADER_SIZE, from + 8, size_t{key_size} + value_size);
-    from += 8 + size_t{key_size} + value_size;
-    to += ZKDB_OP_HEADER_SIZE + size_t{key_size} + value_size;
+    to += ZKDB_OP_HEADER_SIZE;
+    std::memcpy(to, key, key_size);
+    std::memcpy(to + key_size, value, value_size);
+    to += size_t{key_size} + value_size;
   }
   return {batch->data(), static_cast<size_t>(to - batch->data())};
 }
@@ -66,10 +72,13 @@ Status Engine::Backup(const std::string& directory, const Progress& progress) {
   std::unique_ptr<DatabaseScan> scan;
   ScanOptions options;
   options.unordered = true;
+  options.times = true;
   ZKDB_RETURN_IF_ERROR(DatabaseScan::Open(std::make_shared<Snapshot>(shared_from_this()),
                                           KeyRange{Slice("", 0), Slice("", 0)}, options, &scan));
   std::shared_ptr<Engine> copy;
-  ZKDB_RETURN_IF_ERROR(Open(env_, config, EngineOptions{}, &copy));
+  EngineOptions restoring;
+  restoring.restoring = true;
+  ZKDB_RETURN_IF_ERROR(Open(env_, config, restoring, &copy));
   const Status copied = CopyRecords(scan.get(), copy.get(), total, progress);
   const Status closed = copy->Close();
   ZKDB_RETURN_IF_ERROR(copied);

@@ -7,6 +7,10 @@
 namespace zkdb {
 namespace {
 
+constexpr uint64_t kPauseMs = 1000;
+constexpr uint64_t kSweepPauseMs = 100;  // while records expire
+constexpr uint64_t kSweepMs = 25;        // of such a pause, at most
+
 // True in `flag` for a scope.
 struct Running {
   explicit Running(std::atomic<bool>* the_flag) : flag(the_flag) { flag->store(true); }
@@ -130,11 +134,16 @@ void Engine::SyncInterval() {
   }
 }
 
+// Between two looks of the thread at what there is to do.
+uint64_t Engine::PauseMs() const {
+  const uint64_t pause_ms = AnyExpiring() ? kSweepPauseMs : kPauseMs;
+  return interval_used_.load() ? std::min<uint64_t>(config_.sync_interval_ms, pause_ms) : pause_ms;
+}
+
 void Engine::ThreadMain() {
   std::unique_lock<std::mutex> lock(thread_mutex_);
   while (!stop_) {
-    const uint64_t pause_ms = interval_used_.load() ? std::min<uint64_t>(config_.sync_interval_ms, 1000) : 1000;
-    if (!checkpoint_wanted_) thread_wake_.wait_for(lock, std::chrono::milliseconds(pause_ms));
+    if (!checkpoint_wanted_) thread_wake_.wait_for(lock, std::chrono::milliseconds(PauseMs()));
     if (stop_) break;
     const bool due = CheckpointDue() && !failed_.load();
     checkpoint_wanted_ = false;
@@ -151,6 +160,9 @@ void Engine::ThreadWork(bool due) {
   for (auto& arena : arenas_) arena->PrepareChunk();
   try {
     if (interval_used_.load() && !failed_.load()) SyncInterval();
+    // What it cannot remove now it removes later; damage is for the calls that meet it, and for the check, to tell.
+    uint64_t removed = 0;
+    if (!restoring_ && AnyExpiring() && !failed_.load()) static_cast<void>(Sweep(kSweepMs, &removed).ok());
     // A full disk is no failure of the database: the writers learn of it, and the next checkpoint tries again.
     if (due) static_cast<void>(CheckpointAll(CheckpointMode::kChanged).ok());
   } catch (const std::bad_alloc&) {

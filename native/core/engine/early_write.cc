@@ -25,7 +25,7 @@ bool Engine::LogsEarly(const Batch& batch, zkdb_durability durability, bool alon
 }
 
 // On failure nothing of the batch is left.
-Status Engine::LogAndApply(Batch* batch, WriteResult* result, uint64_t* sequence) {
+Status Engine::LogAndApply(Batch* batch, ReadClock* clock, WriteResult* result, uint64_t* sequence) {
   std::vector<Applied> applied;
   Log* const log = LogOf(batch->operations().front().partition);
   uint64_t early = 0;
@@ -38,7 +38,7 @@ Status Engine::LogAndApply(Batch* batch, WriteResult* result, uint64_t* sequence
     if (status.ok()) status = log->AppendEarly(&sequence_, groups.bytes(), &early);
     if (status.ok()) {
       sync_ahead_.Start(log, early);
-      status = ApplyAll(batch, &applied, result);
+      status = ApplyAll(batch, clock, &applied, result);
     }
     if (status.ok()) {
       CommitQueue::Place place = PrepareCommit(applied);

@@ -39,7 +39,8 @@ struct EngineOptions {
   bool create_if_missing = true;
   bool error_if_exists = false;
   bool read_only = false;
-  bool background = true;  // false: no thread of its own; checkpoints and syncs come by call alone
+  bool background = true;  // false: no thread of its own; checkpoints, syncs and sweeps come by call alone
+  bool restoring = false;  // what is written comes from another database: operations keep their clocks, no sweep
   Progress on_recovery;    // bytes of the logs: replayed, and of their files; stopping it is ZKDB_ABORTED
 };
 
@@ -101,12 +102,18 @@ class Engine : public std::enable_shared_from_this<Engine> {
   zkdb_code GetMany(const Snapshot* snapshot, const uint8_t* keys, const uint32_t* offsets, uint32_t count,
                     uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, Status* status);
   // The tree of a partition in a snapshot, or the latest one.
+  // When the record of `key` ends, 0: never. ZKDB_NOT_FOUND as Get.
+  zkdb_code Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status);
   Status TreeOf(uint32_t partition, const Snapshot* snapshot, TreeRoot* out);
   Status Estimate(uint32_t partition, const KeyRange& range, uint64_t* records);
 
   // ---- writing (write.cc) ----
   Status Write(Slice batch, zkdb_durability durability, bool non_atomic, WriteResult* result);
   Status Sync();
+
+  // ---- records that have ended (sweep.cc) ----
+  // Removes them, for `most_ms` at most; *removed: how many.
+  Status Sweep(uint64_t most_ms, uint64_t* removed);
 
   // ---- checkpoints (checkpoint.cc) ----
   Status Checkpoint();
@@ -158,21 +165,21 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // write.cc
   struct Applied {
     uint32_t partition;
-    TreeRoot root;
+    Trees trees;
   };
   Status CheckWritable() const;
   ReleaseLimits Limits() const;
-  Status CheckConditions(Batch* batch, WriteResult* result);
-  Status ConditionHolds(const Operation& op, const TreeRoot& root, bool* holds);
-  Status ApplyOperations(uint32_t partition, const Operation* first, const Operation* end, bool sorted, TreeRoot* root,
-                         WriteResult* result);
-  Status ApplyAll(Batch* batch, std::vector<Applied>* applied, WriteResult* result);
+  Status CheckConditions(Batch* batch, ReadClock* clock, WriteResult* result);
+  Status ConditionHolds(const Operation& op, const TreeRoot& root, ReadClock* clock, bool* holds);
+  Status ApplyOperations(uint32_t partition, const Operation* first, const Operation* end, bool sorted,
+                         ReadClock* clock, Trees* trees, WriteResult* result);
+  Status ApplyAll(Batch* batch, ReadClock* clock, std::vector<Applied>* applied, WriteResult* result);
   void RollBack(const std::vector<Applied>& applied);
   Status LogAndQueue(const std::vector<Applied>& applied, const LogGroups& groups, uint64_t* sequence);
   CommitQueue::Place PrepareCommit(const std::vector<Applied>& applied);
   void Queue(const std::vector<Applied>& applied, uint64_t sequence, CommitQueue::Place place);
   Status GroupOperations(Batch* batch, LogGroups* groups) const;
-  Status ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence);
+  Status ApplyAndLog(Batch* batch, ReadClock* clock, WriteResult* result, uint64_t* sequence);
   Status MakeDurable(Log* log, uint64_t sequence, zkdb_durability durability) noexcept;
   Status WaitDurable(Log* log, uint64_t sequence, zkdb_durability durability);
   Status WriteParts(Batch* batch, zkdb_durability durability, bool alone, WriteResult* result);
@@ -181,16 +188,21 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void EnforceSnapshotLimit(Partition* partition);
   void NotePressure(Partition* partition);
   void WaitForRoom();
-  Status VerifyTree(uint32_t partition, const TreeRoot& root);
+  Status VerifyTrees(uint32_t partition, const Trees& trees);
+
+  // sweep.cc
+  Status SweepBatch(uint32_t partition, uint64_t* removed, bool* more);
+  Status SweepPartition(uint32_t partition, uint64_t deadline_ms, uint64_t* removed);
+  bool AnyExpiring() const;
 
   // early_write.cc
   bool LogsEarly(const Batch& batch, zkdb_durability durability, bool alone) const;
-  Status LogAndApply(Batch* batch, WriteResult* result, uint64_t* sequence);
+  Status LogAndApply(Batch* batch, ReadClock* clock, WriteResult* result, uint64_t* sequence);
   Status TakeBack(Log* log, uint64_t sequence, CommitQueue::Place nothing);
 
   // maintenance.cc
   Status RewritePartition(uint32_t index, const Progress& progress);
-  Status CommitRewrite(uint32_t index, const TreeRoot& fresh, RollbackGuard* guard);
+  Status CommitRewrite(uint32_t index, const Trees& fresh, RollbackGuard* guard);
   Status CompactPartition(uint32_t index, const Progress& progress);
   Status EmptyTail(uint32_t index);
   bool IsUntouched(uint32_t partition);
@@ -215,12 +227,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool HoldsPartition(uint32_t partition);
   bool CheckpointDue();
   void SyncInterval();
+  uint64_t PauseMs() const;
 
   Env* env_;
   DatabaseConfig config_;
   Selector selector_;
   bool read_only_;
   bool background_;
+  bool restoring_;
   DatabaseId database_id_{};
   std::vector<std::unique_ptr<FrameArena>> arenas_;  // before the partitions: their frames come from here
   std::vector<std::unique_ptr<FileLock>> locks_;
@@ -249,6 +263,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> checkpointing_{false};
   std::atomic<uint64_t> checkpoints_{0};
   std::atomic<uint64_t> commits_{0};
+  std::atomic<uint64_t> expired_{0};      // records that the sweep removed
+  std::atomic<uint32_t> sweep_first_{0};  // the partition that the next sweep begins with
   std::atomic<uint64_t> dirty_bytes_{0};
   std::vector<std::unique_ptr<std::atomic<uint64_t>>> partition_dirty_;  // bytes, last seen by a writer
 

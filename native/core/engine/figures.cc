@@ -18,6 +18,7 @@ Status Engine::Figures(zkdb_db_stats* out) {
   out->sequence = queue_->published();
   out->commits = commits_.load();
   out->checkpoints = checkpoints_.load();
+  out->expired = expired_.load();
   out->snapshots_open = snapshots_.count();
   const uint64_t opened = snapshots_.OldestOpenedMs();
   if (opened != UINT64_MAX) out->oldest_snapshot_age_ms = env_->MonotonicMs() - opened;
@@ -39,6 +40,7 @@ Status Engine::Figures(zkdb_db_stats* out) {
     std::unique_lock<WriterLock> held(*writer_locks_[i], std::defer_lock);
     if (!HoldsPartition(i)) held.lock();
     const PageSpace& space = partitions_[i]->space;
+    out->expiring += partitions_[i]->working.expiry.records;
     out->memory_bytes += space.memory_bytes();
     if (oldest != UINT64_MAX) out->pinned_bytes += space.free_space().PinnedCount(oldest) * space.page_size();
   }
@@ -51,8 +53,8 @@ Status Engine::PartitionFigures(uint32_t index, bool full, zkdb_partition_stats*
   std::unique_lock<WriterLock> held(*writer_locks_[index], std::defer_lock);
   if (!HoldsPartition(index)) held.lock();
   ZKDB_RETURN_IF_ERROR(p.space.LoadFreeMap());
-  out->records = p.working.records;
-  out->depth = p.working.levels;
+  out->records = p.working.records.records;
+  out->depth = p.working.records.levels;
   out->segments = p.space.files().segment_count();
   out->page_size = p.space.page_size();
   out->pages_allocated = p.space.files().reserved_pages();
@@ -60,6 +62,7 @@ Status Engine::PartitionFigures(uint32_t index, bool full, zkdb_partition_stats*
   out->dirty_pages = p.space.dirty_pages();
   out->last_sequence = p.last_sequence;
   out->checkpoint_sequence = p.checkpoint_sequence;
+  out->expiring = p.working.expiry.records;
   if (held.owns_lock()) held.unlock();
   if (!full) return Status::Ok();
   const Snapshot snapshot(shared_from_this());

@@ -1,7 +1,6 @@
 // Whole-database work: check, compaction. Backup is in backup.cc.
 #include "core/btree/check.h"
 #include "core/btree/cursor.h"
-#include "core/btree/mutator.h"
 #include "core/engine/engine.h"
 #include "core/segment/epoch.h"
 
@@ -26,7 +25,8 @@ Status Engine::Check(const std::function<bool(const std::string&)>& finding, con
     };
     // The partition's writers wait: free space and tree are looked at as one state.
     std::unique_lock<WriterLock> held(*writer_locks_[i]);
-    const Status status = CheckTree(&partitions_[i]->space, partitions_[i]->working, options, &here);
+    options.expiry = partitions_[i]->working.expiry;
+    const Status status = CheckTree(&partitions_[i]->space, partitions_[i]->working.records, options, &here);
     held.unlock();
     *findings += here;
     ZKDB_RETURN_IF_ERROR(status);
@@ -41,9 +41,9 @@ constexpr uint32_t kTailFraction = 32;  // and the fraction of its pages that th
 // Places for the copies of branches above what moves, whose old places stay taken for now: a page in so many.
 constexpr uint32_t kBranchFraction = 128;
 
-// Copies every record of `from` into a new tree, in order: its pages come out full.
-Status CopyTree(PageSpace* space, const TreeRoot& from, const Progress& progress, TreeRoot* to) {
-  Mutator fresh(space, TreeRoot{});
+// Copies every record of `from` into a new tree, in order: its pages come out full. `page_flags`: of the tree.
+Status CopyTree(PageSpace* space, const TreeRoot& from, uint8_t page_flags, const Progress& progress, TreeRoot* to) {
+  Mutator fresh(space, TreeRoot{}, page_flags);
   Cursor cursor(space, from);
   std::string key;
   std::string value;
@@ -54,8 +54,8 @@ Status CopyTree(PageSpace* space, const TreeRoot& from, const Progress& progress
     ZKDB_RETURN_IF_ERROR(LoadKey(space, cursor.leaf(), cursor.index(), &key));
     value.resize(cursor.leaf().value_size(slot));
     ZKDB_RETURN_IF_ERROR(CopyValue(space, cursor.leaf(), cursor.index(), reinterpret_cast<uint8_t*>(value.data())));
-    bool existed = false;
-    ZKDB_RETURN_IF_ERROR(fresh.Put(key, value, true, &existed));
+    Replaced nothing;
+    ZKDB_RETURN_IF_ERROR(fresh.Put(key, value, PutTime{cursor.leaf().time(slot)}, true, &nothing));
     if (++done % 4096 == 0 && progress && !progress(done, from.records))
       return {ZKDB_ABORTED, "the compaction was stopped; nothing was changed"};
     ZKDB_RETURN_IF_ERROR(cursor.Next());
@@ -71,17 +71,19 @@ Status Engine::RewritePartition(uint32_t index, const Progress& progress) {
   Partition& p = *partitions_[index];
   ZKDB_RETURN_IF_ERROR(p.space.Begin(Limits()));
   RollbackGuard guard(&p.space);
-  TreeRoot fresh;
-  Status status = CopyTree(&p.space, p.working, progress, &fresh);
+  Trees fresh;
+  Status status = CopyTree(&p.space, p.working.records, 0, progress, &fresh.records);
+  if (status.ok()) status = CopyTree(&p.space, p.working.expiry, kPageOfExpiry, nullptr, &fresh.expiry);
   uint64_t deleted = 0;
-  Mutator old(&p.space, p.working);
+  ReadClock clock(env_);
+  RecordMutator old(&p.space, p.working, &clock);
   if (status.ok()) status = old.DeleteRange(KeyRange{}, &deleted);
   ZKDB_RETURN_IF_ERROR(status);
   return CommitRewrite(index, fresh, &guard);
 }
 
 // Commits a tree that holds the same records in other pages: its log record holds no operation.
-Status Engine::CommitRewrite(uint32_t index, const TreeRoot& fresh, RollbackGuard* guard) {
+Status Engine::CommitRewrite(uint32_t index, const Trees& fresh, RollbackGuard* guard) {
   Partition& p = *partitions_[index];
   LogGroups groups;
   groups.Add(p.identity.uid, nullptr, nullptr);
@@ -100,10 +102,11 @@ Status Engine::EmptyTail(uint32_t index) {
   p.space.CoolDown();
   const uint64_t free = p.space.free_space().cold_count();
   if (free < kTailLeast || free < p.space.page_count() / kTailFraction) return Status::Ok();
-  Mutator mutator(&p.space, p.working);
+  ReadClock clock(env_);
+  RecordMutator mutator(&p.space, p.working, &clock);
   const uint32_t used = p.space.page_count() - static_cast<uint32_t>(free);
   ZKDB_RETURN_IF_ERROR(mutator.MoveBelow(used + used / kBranchFraction + kTailLeast / 2));
-  return CommitRewrite(index, mutator.root(), &guard);
+  return CommitRewrite(index, mutator.trees(), &guard);
 }
 
 // Twice: the first rewrite moves everything behind the old pages, the second one back into the space that they left, so
@@ -133,7 +136,8 @@ Status Engine::CompactPartition(uint32_t index, const Progress& progress) {
 // Never written to: it has no files.
 bool Engine::IsUntouched(uint32_t partition) {
   const std::lock_guard<WriterLock> held(*writer_locks_[partition]);
-  return partitions_[partition]->working.levels == 0 && partitions_[partition]->space.files().segment_count() == 0;
+  return partitions_[partition]->working.records.levels == 0 &&
+         partitions_[partition]->space.files().segment_count() == 0;
 }
 
 Status Engine::Compact(const Progress& progress) {

@@ -14,7 +14,11 @@ constexpr uint64_t kTellEvery = 1 << 20;  // bytes of log
 }  // namespace
 
 Engine::Engine(Env* env, DatabaseConfig config, const EngineOptions& options)
-    : env_(env), config_(std::move(config)), read_only_(options.read_only), background_(options.background) {
+    : env_(env),
+      config_(std::move(config)),
+      read_only_(options.read_only),
+      background_(options.background),
+      restoring_(options.restoring) {
   periodic_ = config_.checkpoints;
   on_recovery_ = options.on_recovery;
   interval_used_ = config_.durability == ZKDB_DURABILITY_INTERVAL;
@@ -56,7 +60,7 @@ Status Engine::OpenFiles(const EngineOptions& options) {
   for (uint32_t i = 0; i < metas.size(); ++i) ZKDB_RETURN_IF_ERROR(OpenPartition(i, metas[i]));
   ZKDB_RETURN_IF_ERROR(OpenLogs(metas));
   queue_->SetPublished(sequence_);
-  for (uint32_t i = 0; i < partition_count(); ++i) queue_->SetRoot(i, partitions_[i]->working.page);
+  for (uint32_t i = 0; i < partition_count(); ++i) queue_->SetRoot(i, partitions_[i]->working.records.page);
   return Status::Ok();
 }
 
@@ -310,14 +314,16 @@ Status Engine::ReplayGroup(uint64_t sequence, uint64_t uid, Slice operations) {
   ZKDB_RETURN_IF_ERROR(p.space.Begin({sequence - 1, UINT64_MAX}));
   const auto* first = batch.operations().data();
   WriteResult result;
-  const Status applied =
-      ApplyOperations(p.identity.index, first, first + batch.operations().size(), batch.sorted(), &p.working, &result);
+  ReadClock clock(env_);
+  Trees trees = p.working;
+  const Status applied = ApplyOperations(p.identity.index, first, first + batch.operations().size(), batch.sorted(),
+                                         &clock, &trees, &result);
   if (!applied.ok()) {
     p.space.Rollback();
     return applied;
   }
   p.space.Commit(sequence);
-  p.records = p.working.records;
+  p.SetWorking(trees);
   p.last_sequence = sequence;
   NotePressure(&p);
   return Status::Ok();

@@ -55,6 +55,20 @@ Status Engine::TreeOf(uint32_t partition, const Snapshot* snapshot, TreeRoot* ou
   return MakeTree(&partitions_[partition]->space, root, out);
 }
 
+zkdb_code Engine::Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status) {
+  const EpochGuard guard;
+  const uint32_t index = selector_.Select(key);
+  TreeRoot root;
+  RecordPlace place;
+  ReadClock clock(env_);
+  Status s = TreeOf(index, snapshot, &root);
+  if (s.ok()) s = FindRecord(&partitions_[index]->space, root, key, &place, &clock);
+  if (!s.ok()) return Report(std::move(s), status);
+  if (!place.found) return ZKDB_NOT_FOUND;
+  *time = place.time();
+  return ZKDB_OK;
+}
+
 zkdb_code Engine::Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
                       Status* status) {
   const EpochGuard guard;
@@ -64,7 +78,8 @@ zkdb_code Engine::Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size
   if (Status s = TreeOf(index, snapshot, &root); !s.ok()) [[unlikely]]
     return Report(std::move(s), status);
   RecordPlace place;
-  if (Status s = FindRecord(space, root, key, &place); !s.ok()) [[unlikely]]
+  ReadClock clock(env_);
+  if (Status s = FindRecord(space, root, key, &place, &clock); !s.ok()) [[unlikely]]
     return Report(std::move(s), status);
   if (!place.found) return ZKDB_NOT_FOUND;
   *size = place.value_size();
@@ -143,6 +158,7 @@ zkdb_code Engine::GetMany(const Snapshot* snapshot, const uint8_t* keys, const u
     return Report(std::move(s), status);
   }
   size_t used = 0;
+  ReadClock clock(env_);
   for (*done = 0; *done < count;) {
     std::array<Lookup, kInterleave> lookups;
     const uint32_t n = std::min(kInterleave, count - *done);
@@ -163,7 +179,7 @@ zkdb_code Engine::GetMany(const Snapshot* snapshot, const uint8_t* keys, const u
     if (Status s = Descend(lookups.data(), n); !s.ok()) return Report(std::move(s), status);
     for (uint32_t i = 0; i < n; ++i) {
       const Lookup& l = lookups[i];
-      if (l.empty || !l.position.exact) {
+      if (l.empty || !l.position.exact || clock.Ended(l.page.time(l.page.slot(l.position.index)))) {
         sizes[(*done)++] = UINT32_MAX;
         continue;
       }

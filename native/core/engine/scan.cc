@@ -61,6 +61,7 @@ Status DatabaseScan::Start(const KeyRange& range) {
     if (root.levels > 0) sources.push_back({&engine_->partition(i).space, root});
   }
   ScanOptions options = options_;
+  if (!options.times) options.clock = engine_->env();
   if (transaction_ != nullptr) {
     options.no_keys = false;  // the scan may have to find its place again
     options.unordered = false;

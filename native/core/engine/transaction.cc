@@ -25,46 +25,66 @@ Status Transaction::Begin(const std::shared_ptr<Engine>& engine, std::unique_ptr
 
 TreeRoot Transaction::RootOf(uint32_t partition) const {
   const auto at = touched_.find(partition);
-  return at != touched_.end() ? at->second : engine_->partitions_[partition]->working;
+  return at != touched_.end() ? at->second.records : engine_->partitions_[partition]->working.records;
+}
+
+// ZKDB_OK, ZKDB_NOT_FOUND, or a failure in *status.
+zkdb_code Transaction::Find(Slice key, RecordPlace* place, PageSpace** space, Status* status) {
+  if (!open_) {
+    *status = {ZKDB_CLOSED, "the transaction has ended"};
+    return ZKDB_CLOSED;
+  }
+  const uint32_t partition = engine_->selector_.Select(key);
+  *space = &engine_->partitions_[partition]->space;
+  ReadClock clock(engine_->env_);
+  *status = FindRecord(*space, RootOf(partition), key, place, &clock);
+  return status->ok() && !place->found ? ZKDB_NOT_FOUND : status->code();
 }
 
 zkdb_code Transaction::Get(Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status) {
   const EpochGuard guard;
-  const auto report = [status](Status s) { return *status = std::move(s), status->code(); };
-  if (!open_) return report({ZKDB_CLOSED, "the transaction has ended"});
-  const uint32_t partition = engine_->selector_.Select(key);
-  PageSpace* space = &engine_->partitions_[partition]->space;
   RecordPlace place;
-  if (Status s = FindRecord(space, RootOf(partition), key, &place); !s.ok()) return report(std::move(s));
-  if (!place.found) return ZKDB_NOT_FOUND;
+  PageSpace* space = nullptr;
+  if (const zkdb_code code = Find(key, &place, &space, status); code != ZKDB_OK) return code;
   *size = place.value_size();
   if (*size > capacity) return ZKDB_BUFFER_TOO_SMALL;
-  if (Status s = CopyValue(space, place.leaf, place.index, buffer); !s.ok()) return report(std::move(s));
-  return ZKDB_OK;
+  *status = CopyValue(space, place.leaf, place.index, buffer);
+  return status->code();
+}
+
+zkdb_code Transaction::Expiry(Slice key, uint64_t* time, Status* status) {
+  const EpochGuard guard;
+  RecordPlace place;
+  PageSpace* space = nullptr;
+  const zkdb_code code = Find(key, &place, &space, status);
+  if (code == ZKDB_OK) *time = place.time();
+  return code;
 }
 
 // Takes a partition's writer lock and begins its part of the transaction.
 Status Transaction::Touch(uint32_t partition) {
   if (touched_.contains(partition)) return Status::Ok();
   Partition& p = *engine_->partitions_[partition];
-  const auto at = touched_.emplace(partition, TreeRoot{}).first;
+  const auto at = touched_.emplace(partition, Trees{}).first;
   engine_->writer_locks_[partition]->lock();
   at->second = p.working;  // from here on the end of the transaction gives the lock back
   return p.space.Begin(engine_->Limits());
 }
 
 Status Transaction::Apply(Batch* batch, WriteResult* result) {
+  ReadClock clock(engine_->env_);
+  batch->SetClock(&clock);
   for (const Operation& op : batch->operations()) {
     ZKDB_RETURN_IF_ERROR(Touch(op.partition));
     if (!op.conditional()) continue;
     bool holds = false;
-    ZKDB_RETURN_IF_ERROR(engine_->ConditionHolds(op, touched_[op.partition], &holds));
+    ZKDB_RETURN_IF_ERROR(engine_->ConditionHolds(op, touched_[op.partition].records, &clock, &holds));
     const bool first = result->failed_index < 0 || op.index < result->failed_index;
     if (!holds && first) result->failed_index = op.index;
   }
   if (result->failed_index >= 0) return Status::Ok();
   return batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
-    ZKDB_RETURN_IF_ERROR(engine_->ApplyOperations(p, first, end, batch->sorted(), &touched_[p], result));
+    ZKDB_RETURN_IF_ERROR(engine_->ApplyOperations(p, first, end, batch->sorted(), &clock, &touched_[p], result));
     LogGroups& changes = changes_[p];
     change_bytes_ -= changes.bytes().size;
     changes.Add(engine_->partitions_[p]->identity.uid, first, end);
@@ -97,12 +117,12 @@ Status Transaction::Write(Slice bytes, WriteResult* result) try {
 
 Status Transaction::Verify() {
   if (!engine_->config_.verify_all) return Status::Ok();
-  for (const auto& [partition, root] : touched_) ZKDB_RETURN_IF_ERROR(engine_->VerifyTree(partition, root));
+  for (const auto& [partition, trees] : touched_) ZKDB_RETURN_IF_ERROR(engine_->VerifyTrees(partition, trees));
   return Status::Ok();
 }
 
 void Transaction::End() {
-  for (const auto& [partition, root] : touched_) engine_->writer_locks_[partition]->unlock();
+  for (const auto& [partition, trees] : touched_) engine_->writer_locks_[partition]->unlock();
   touched_.clear();
   open_ = false;
   engine_->open_transaction_ = nullptr;
@@ -133,7 +153,7 @@ Status Transaction::Commit(zkdb_durability durability, WriteResult* result) try 
 Status Transaction::LogChanges(uint64_t* sequence) {
   try {
     std::vector<Engine::Applied> applied;
-    for (const auto& [partition, root] : touched_) applied.push_back({partition, root});
+    for (const auto& [partition, trees] : touched_) applied.push_back({partition, trees});
     LogGroups groups;
     for (const auto& [partition, changes] : changes_) groups.Append(changes);
     return engine_->LogAndQueue(applied, groups, sequence);
@@ -150,7 +170,7 @@ void Engine::AbortOwnTransaction() {
 
 void Transaction::Abort() {
   if (!open_) return;
-  for (const auto& [partition, root] : touched_) engine_->partitions_[partition]->space.Rollback();
+  for (const auto& [partition, trees] : touched_) engine_->partitions_[partition]->space.Rollback();
   uint64_t seen = 0;
   for (const auto& p : engine_->partitions_) seen = std::max(seen, p->last_sequence.load());
   End();

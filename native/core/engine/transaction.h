@@ -11,7 +11,6 @@
 #include <map>
 #include <memory>
 
-#include "core/btree/mutator.h"
 #include "core/engine/engine.h"
 
 namespace zkdb {
@@ -30,6 +29,10 @@ class Transaction {
   Status Commit(zkdb_durability durability, WriteResult* result);
   void Abort();
 
+  // As Engine::Expiry, on the transaction's own state.
+  zkdb_code Expiry(Slice key, uint64_t* time, Status* status);
+
+  // The tree of a partition's records.
   TreeRoot RootOf(uint32_t partition) const;
   bool Touches(uint32_t partition) const { return touched_.contains(partition); }
   const std::shared_ptr<Engine>& engine() const { return engine_; }
@@ -39,6 +42,7 @@ class Transaction {
 
  private:
   explicit Transaction(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
+  zkdb_code Find(Slice key, RecordPlace* place, PageSpace** space, Status* status);
   Status Touch(uint32_t partition);
   Status Apply(Batch* batch, WriteResult* result);
   Status Verify();
@@ -46,7 +50,7 @@ class Transaction {
   void End();
 
   std::shared_ptr<Engine> engine_;
-  std::map<uint32_t, TreeRoot> touched_;   // partitions whose writer lock this transaction holds
+  std::map<uint32_t, Trees> touched_;      // partitions whose writer lock this transaction holds
   std::map<uint32_t, LogGroups> changes_;  // for the log: one group per partition, whatever the order of the writes
   uint64_t change_bytes_ = 0;              // of all groups
   uint64_t existed_ = 0;

@@ -4,7 +4,6 @@
 
 #include "core/base/assert.h"
 #include "core/btree/check.h"
-#include "core/btree/mutator.h"
 #include "core/engine/engine.h"
 
 namespace zkdb {
@@ -93,7 +92,9 @@ Status Engine::WriteArranged(Batch* batch, zkdb_durability durability, bool alon
   HeldLocks locks;
   LockPartitions(batch, &locks);
   ZKDB_RETURN_IF_ERROR(CheckWritable());
-  if (batch->has_conditions()) ZKDB_RETURN_IF_ERROR(CheckConditions(batch, result));
+  ReadClock clock(env_);
+  if (!restoring_) batch->SetClock(&clock);
+  if (batch->has_conditions()) ZKDB_RETURN_IF_ERROR(CheckConditions(batch, &clock, result));
   if (result->failed_index >= 0) {
     // The caller learns of commits that may not be visible yet: first they have to be.
     uint64_t seen = 0;
@@ -104,8 +105,8 @@ Status Engine::WriteArranged(Batch* batch, zkdb_durability durability, bool alon
     return queue_->WaitFor(seen) ? Status::Ok() : CheckWritable();
   }
   uint64_t sequence = 0;
-  const Status status = LogsEarly(*batch, durability, alone) ? LogAndApply(batch, result, &sequence)
-                                                             : ApplyAndLog(batch, result, &sequence);
+  const Status status = LogsEarly(*batch, durability, alone) ? LogAndApply(batch, &clock, result, &sequence)
+                                                             : ApplyAndLog(batch, &clock, result, &sequence);
   locks.Release();
   if (!status.ok()) {
     result->existed = 0;
@@ -116,11 +117,11 @@ Status Engine::WriteArranged(Batch* batch, zkdb_durability durability, bool alon
 }
 
 // On failure nothing of the batch is left.
-Status Engine::ApplyAndLog(Batch* batch, WriteResult* result, uint64_t* sequence) {
+Status Engine::ApplyAndLog(Batch* batch, ReadClock* clock, WriteResult* result, uint64_t* sequence) {
   std::vector<Applied> applied;
   Status status;
   try {
-    status = ApplyAll(batch, &applied, result);
+    status = ApplyAll(batch, clock, &applied, result);
     LogGroups groups;
     if (status.ok()) status = GroupOperations(batch, &groups);
     if (status.ok()) status = LogAndQueue(applied, groups, sequence);
@@ -141,12 +142,12 @@ Status Engine::GroupOperations(Batch* batch, LogGroups* groups) const {
 
 // ---- conditions
 
-Status Engine::ConditionHolds(const Operation& op, const TreeRoot& root, bool* holds) {
+Status Engine::ConditionHolds(const Operation& op, const TreeRoot& root, ReadClock* clock, bool* holds) {
   RecordPlace place;
   PageSpace& space = partitions_[op.partition]->space;
-  ZKDB_RETURN_IF_ERROR(FindRecord(&space, root, op.key, &place));
+  ZKDB_RETURN_IF_ERROR(FindRecord(&space, root, op.key, &place, clock));
   *holds = op.kind == ZKDB_OP_PUT_IF_ABSENT ? !place.found : place.found;
-  if (!*holds || op.kind < ZKDB_OP_PUT_IF_VALUE) return Status::Ok();
+  if (!*holds || !op.compares()) return Status::Ok();
   std::vector<uint8_t> value(place.value_size());
   *holds = value.size() == op.expected.size;
   if (!*holds) return Status::Ok();
@@ -155,11 +156,11 @@ Status Engine::ConditionHolds(const Operation& op, const TreeRoot& root, bool* h
   return Status::Ok();
 }
 
-Status Engine::CheckConditions(Batch* batch, WriteResult* result) {
+Status Engine::CheckConditions(Batch* batch, ReadClock* clock, WriteResult* result) {
   for (const Operation& op : batch->operations()) {
     if (!op.conditional()) continue;
     bool holds = false;
-    ZKDB_RETURN_IF_ERROR(ConditionHolds(op, partitions_[op.partition]->working, &holds));
+    ZKDB_RETURN_IF_ERROR(ConditionHolds(op, partitions_[op.partition]->working.records, clock, &holds));
     const bool first = result->failed_index < 0 || op.index < result->failed_index;
     if (!holds && first) result->failed_index = op.index;
   }
@@ -169,12 +170,12 @@ Status Engine::CheckConditions(Batch* batch, WriteResult* result) {
 // ---- applying
 
 Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const Operation* end, bool sorted,
-                               TreeRoot* root, WriteResult* result) {
+                               ReadClock* clock, Trees* trees, WriteResult* result) {
   PageSpace& space = partitions_[partition]->space;
-  Mutator mutator(&space, *root);
+  RecordMutator mutator(&space, *trees, clock);
   for (const Operation* op = first; op != end; ++op) {
     if (end - first > 1 && (op - first) % kWarmGroup == 0) {
-      WarmLeaves(space, mutator, op, op + std::min(kWarmGroup, end - op), sorted);
+      WarmLeaves(space, mutator.records(), op, op + std::min(kWarmGroup, end - op), sorted);
     }
     bool existed = false;
     uint64_t deleted = 0;
@@ -183,22 +184,24 @@ Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const
       ZKDB_RETURN_IF_ERROR(mutator.DeleteRange(op->range(), &deleted));
     } else if (op->deletes()) {
       ZKDB_RETURN_IF_ERROR(mutator.Delete(op->key, after_previous, &existed));
+    } else if (op->kind == ZKDB_OP_EXPIRE) {
+      ZKDB_RETURN_IF_ERROR(mutator.SetTime(op->key, op->time_change(), after_previous, &existed));
     } else {
-      ZKDB_RETURN_IF_ERROR(mutator.Put(op->key, op->value, after_previous, &existed));
+      ZKDB_RETURN_IF_ERROR(mutator.Put(op->key, op->value, op->put_time(), after_previous, &existed));
     }
     result->existed += deleted + (existed ? 1 : 0);
   }
-  *root = mutator.root();
+  *trees = mutator.trees();
   return Status::Ok();
 }
 
-Status Engine::ApplyAll(Batch* batch, std::vector<Applied>* applied, WriteResult* result) {
+Status Engine::ApplyAll(Batch* batch, ReadClock* clock, std::vector<Applied>* applied, WriteResult* result) {
   const ReleaseLimits limits = Limits();
   return batch->ForEachPartition([&](uint32_t p, Operation* first, Operation* end) {
     applied->push_back({p, partitions_[p]->working});
     ZKDB_RETURN_IF_ERROR(partitions_[p]->space.Begin(limits));
-    ZKDB_RETURN_IF_ERROR(ApplyOperations(p, first, end, batch->sorted(), &applied->back().root, result));
-    return config_.verify_all ? VerifyTree(p, applied->back().root) : Status::Ok();
+    ZKDB_RETURN_IF_ERROR(ApplyOperations(p, first, end, batch->sorted(), clock, &applied->back().trees, result));
+    return config_.verify_all ? VerifyTrees(p, applied->back().trees) : Status::Ok();
   });
 }
 
@@ -211,7 +214,7 @@ CommitQueue::Place Engine::PrepareCommit(const std::vector<Applied>& applied) {
   ChangedRoots roots;
   roots.reserve(applied.size());
   for (const Applied& a : applied) {
-    roots.emplace_back(a.partition, a.root.page);
+    roots.emplace_back(a.partition, a.trees.records.page);
     partitions_[a.partition]->space.PrepareCommit();
   }
   return CommitQueue::MakePlace(std::move(roots));
@@ -236,8 +239,7 @@ void Engine::Queue(const std::vector<Applied>& applied, uint64_t sequence, Commi
   for (const Applied& a : applied) {
     Partition& p = *partitions_[a.partition];
     p.space.Commit(sequence);
-    p.working = a.root;
-    p.records = a.root.records;
+    p.SetWorking(a.trees);
     p.last_sequence = sequence;
     NotePressure(&p);
     EnforceSnapshotLimit(&p);
@@ -325,14 +327,15 @@ void Engine::EnforceSnapshotLimit(Partition* partition) {
   if (pinned > config_.snapshot_limit) snapshots_.ExpireOldest();
 }
 
-Status Engine::VerifyTree(uint32_t partition, const TreeRoot& root) {
+Status Engine::VerifyTrees(uint32_t partition, const Trees& trees) {
   CheckOptions options;
+  options.expiry = trees.expiry;
   options.space = SpaceCheck::kOverlap;
   std::string first;
   options.finding = [&first](const std::string& what) { return first = what, false; };
   options.owns_key = [&](Slice key) { return selector_.Select(key) == partition; };
   uint64_t findings = 0;
-  ZKDB_RETURN_IF_ERROR(CheckTree(&partitions_[partition]->space, root, options, &findings));
+  ZKDB_RETURN_IF_ERROR(CheckTree(&partitions_[partition]->space, trees.records, options, &findings));
   return findings == 0 ? Status::Ok() : Status::Corrupt("VerifyAll: the commit is refused: " + first);
 }
 

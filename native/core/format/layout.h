@@ -19,7 +19,7 @@
 
 namespace zkdb {
 
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;  // 2: records that expire
 inline constexpr uint32_t kMinPageSize = 4096;
 inline constexpr uint32_t kMaxPageSize = 65536;
 inline constexpr uint64_t kMinSegmentSize = 64u << 10;
@@ -52,7 +52,7 @@ enum class PageKind : uint8_t { kLeaf = 1, kBranch = 2, kOverflow = 3, kFreeMap 
 //   8       4     stamp: low 32 bits of the number of the transaction that made the page
 //   12      1     kind (PageKind)
 //   13      1     level: 0 leaf, 1.. branch; 0 for the other kinds
-//   14      1     flags (kPageHasOverflow)
+//   14      1     flags (kPageHasOverflow, kPageOfExpiry)
 //   15      1     prefix size: bytes that all keys of the page begin with (leaf, branch)
 //   16      2     count of slots (leaf, branch)
 //   18      2     heap size: bytes from the lowest cell to the page's end
@@ -75,6 +75,7 @@ static_assert(sizeof(PageHeader) == 24 && std::has_unique_object_representations
 static_assert(offsetof(PageHeader, stamp) == 8 && offsetof(PageHeader, count) == 16);
 
 inline constexpr uint8_t kPageHasOverflow = 1;  // leaf, branch: a cell refers to overflow pages
+inline constexpr uint8_t kPageOfExpiry = 2;     // leaf, branch: of the expiry index, not of the records
 inline constexpr uint32_t kChecksumSize = 4;
 
 // A slot of a leaf or branch page. The slots follow the prefix, which is padded to 8 bytes.
@@ -83,7 +84,7 @@ inline constexpr uint32_t kChecksumSize = 4;
 //   0       4     head: the first four key bytes after the prefix as a big-endian number, padded with zeros
 //   4       2     offset of the cell in the page
 //   6       2     bits 0-12: key bytes after the prefix that are in the page; bit 13: the key goes on in overflow
-//                 pages; bit 14: the value is in overflow pages
+//                 pages; bit 14: the value is in overflow pages; bit 15, leaf: the record expires
 struct Slot {
   uint32_t head;
   uint16_t offset;
@@ -94,10 +95,12 @@ static_assert(sizeof(Slot) == 8 && std::has_unique_object_representations_v<Slot
 inline constexpr uint16_t kSlotKeySizeMask = 0x1FFF;
 inline constexpr uint16_t kSlotKeyOverflow = 0x2000;
 inline constexpr uint16_t kSlotValueOverflow = 0x4000;
+inline constexpr uint16_t kSlotExpires = 0x8000;
 
 // Cells, unaligned. `tail` is what is left of the key after the prefix and the head.
 //
-//   leaf:    u16 value size (0 when it overflows), tail, [OverflowRef of the key], value or OverflowRef of the value
+//   leaf:    u16 value size (0 when it overflows), tail, [OverflowRef of the key], [u64 time at which the record ends],
+//            value or OverflowRef of the value
 //   branch:  PageRef of the child, tail, [OverflowRef of the key]; slot 0 has no key: its child holds what is below
 //            the key of slot 1
 struct OverflowRef {
@@ -108,6 +111,8 @@ static_assert(sizeof(OverflowRef) == 12 && sizeof(PageRef) == 8);
 
 inline constexpr uint32_t kLeafCellHead = 2;
 inline constexpr uint32_t kBranchCellHead = sizeof(PageRef);
+inline constexpr uint32_t kTimeSize =
+    8;  // a wall clock in ms since 1970: in leaf cells, and at the start of index keys
 
 // An overflow page: PageHeader, then this, then payload. Pages of a run have consecutive numbers and one stamp.
 //
@@ -150,6 +155,10 @@ inline constexpr uint32_t kFreeMapPayloadOffset = sizeof(PageHeader) + sizeof(Fr
 //   113     7     zero
 //   120     4     free pages
 //   124     4     index of the partition in the configuration when it was made
+//   128     8     root reference of the expiry index (number 0: nothing expires)
+//   136     8     records that expire
+//   144     1     levels of the expiry index (0: empty)
+//   145     7     zero
 struct Meta {
   std::array<uint8_t, 8> magic;
   uint32_t version;
@@ -171,8 +180,12 @@ struct Meta {
   std::array<uint8_t, 7> zero;
   uint32_t free_pages;
   uint32_t partition_index;
+  PageRef expiry_root;
+  uint64_t expiring;
+  uint8_t expiry_levels;
+  std::array<uint8_t, 7> zero2;
 };
-static_assert(sizeof(Meta) == 128 && std::has_unique_object_representations_v<Meta>);
+static_assert(sizeof(Meta) == 152 && std::has_unique_object_representations_v<Meta>);
 static_assert(offsetof(Meta, root) == 64 && offsetof(Meta, fingerprint) == 96 && offsetof(Meta, levels) == 112);
 
 // The first page of segments 1 and up: PageHeader (kind kSegmentHeader), then this.

@@ -38,8 +38,7 @@ Partition::Partition(Env* env, const PartitionConfig& partition_config, const Pa
 Status Partition::Open(const Meta* meta) {
   ZKDB_RETURN_IF_ERROR(space.Open(meta));
   if (meta == nullptr) return Status::Ok();
-  working = TreeRoot{meta->root, meta->levels, meta->records};
-  records = meta->records;
+  SetWorking({{meta->root, meta->levels, meta->records}, {meta->expiry_root, meta->expiry_levels, meta->expiring}});
   last_sequence = meta->sequence;
   checkpoint_sequence = meta->sequence;
   checkpoint_number_ = meta->checkpoint;
@@ -56,9 +55,12 @@ Status Partition::BeginCheckpoint(uint64_t oldest_snapshot, bool final, Checkpoi
   meta.checkpoint = checkpoint_number_ + 1;
   meta.page_size = space.page_size();
   meta.segment_pages = space.segment_pages();
-  meta.root = working.page;
-  meta.levels = working.levels;
-  meta.records = working.records;
+  meta.root = working.records.page;
+  meta.levels = working.records.levels;
+  meta.records = working.records.records;
+  meta.expiry_root = working.expiry.page;
+  meta.expiry_levels = working.expiry.levels;
+  meta.expiring = working.expiry.records;
   meta.fingerprint = identity.fingerprint;
   meta.partition_index = identity.index;
   return space.Capture(last_sequence.load(), oldest_snapshot, final, plan);

@@ -3,7 +3,7 @@
 // Thread-safety: `space` as page_space.h says; everything else under the partition's WriterLock.
 //
 // Invariants:
-//  1. `working` is the tree after the last logged commit; the published root (commit_queue.h) follows it.
+//  1. `working` is the trees after the last logged commit; the published root (commit_queue.h) follows that of the records.
 //  2. checkpoint_sequence <= last_sequence; equal means that the files hold everything.
 #pragma once
 
@@ -12,7 +12,7 @@
 #include <memory>
 #include <string>
 
-#include "core/btree/tree.h"
+#include "core/btree/record_mutator.h"
 #include "core/partition/config.h"
 #include "core/segment/page_space.h"
 
@@ -53,8 +53,15 @@ class Partition {
   const PartitionConfig config;
   const PartitionIdentity identity;
   PageSpace space;
-  TreeRoot working;
-  std::atomic<uint64_t> records{0};  // of `working`, for figures
+  void SetWorking(const Trees& trees) {
+    working = trees;
+    records = trees.records.records;
+    expiring = trees.expiry.records;
+  }
+
+  Trees working;
+  std::atomic<uint64_t> records{0};   // of `working`, for figures
+  std::atomic<uint64_t> expiring{0};  // of these, that expire
   std::atomic<uint64_t> last_sequence{0};
   std::atomic<uint64_t> checkpoint_sequence{0};
 

@@ -43,7 +43,9 @@ Status RangeScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, s
                        bool* done, bool* too_small) {
   const EpochGuard guard;
   ++generation_;
+  ReadClock clock(bounds_.options.clock);
   PackBuffer out{buffer, capacity, max_records};
+  if (bounds_.options.clock != nullptr) out.clock = &clock;
   *done = false;
   *used = 0;
   *count = 0;
@@ -197,9 +199,9 @@ Status RangeScan::PackRun(PackBuffer* out) {
       limit = std::max(limit, 1u);
     }
   }
-  const uint32_t before = out->count;
+  const uint32_t before = stream.left();
   ZKDB_RETURN_IF_ERROR(stream.PackRun(out, limit));
-  advance_ = out->count > before;
+  advance_ = stream.left() < before;
   return Status::Ok();
 }
 

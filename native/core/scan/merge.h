@@ -58,7 +58,7 @@ class RangeScan {
 
   uint32_t current_ = 0;      // serial: the source being read
   bool merge_open_ = false;   // merged: the tree below is built
-  bool advance_ = false;      // merged: the winner's current record was packed
+  bool advance_ = false;      // merged: the winner has left its current record behind
   bool repeated_ = false;     // merged: the winner won twice in a row
   std::vector<Node> losers_;  // [1, count): losers of the inner matches
   Node winner_{};

@@ -9,6 +9,8 @@ namespace {
 
 constexpr size_t kLeastKeyBuffer = 64;
 
+constexpr uint16_t kSlotSpecial = kSlotKeyOverflow | kSlotValueOverflow | kSlotExpires;
+
 // The first eight of a key's bytes as a number that orders like them, padded with zeros. Eight are there to be read.
 uint64_t Head8(const uint8_t* key, uint32_t size) {
   const uint64_t head = __builtin_bswap64(Load64(key));
@@ -110,15 +112,33 @@ Status SourceStream::PackRun(PackBuffer* out, uint32_t limit) {
   return o.no_values ? PackLoop<true, false>(out, limit) : PackLoop<true, true>(out, limit);
 }
 
-// A record with an overflowing part; sizes are 0 for parts that are left out.
-Status SourceStream::PackOverflowing(const Slot& s, uint32_t key_size, uint32_t value_size, uint8_t* to) {
+// A record with an overflowing part or a time, or one whose time is asked for.
+Status SourceStream::PackSpecial(PackBuffer* out, const Slot& s) {
+  const ScanOptions& o = bounds_->options;
   const PageView leaf = cursor_.leaf();
+  if (out->clock != nullptr && out->clock->Ended(leaf.time(s))) return Status::Ok();
+  const uint32_t key_size = o.no_keys ? 0 : leaf.key_size(s);
+  const uint32_t time_size = o.times ? kTimeSize : 0;
+  const uint64_t value_size = time_size + (o.no_values ? 0 : uint64_t{leaf.value_size(s)});
+  const uint64_t need = uint64_t{PackBuffer::kRecordHead} + key_size + value_size;
+  if (need > out->capacity - out->used) {
+    out->refused = need;
+    return Status::Ok();
+  }
+  uint8_t* to = out->buffer + out->used;
+  Store32(to, key_size);
+  Store32(to + 4, static_cast<uint32_t>(value_size));
+  to += PackBuffer::kRecordHead;
   if (key_size != 0) {
     leaf.CopyKey(s, to);
     if (PageView::KeyOverflows(s))
       ZKDB_RETURN_IF_ERROR(ReadOverflow(space_, leaf.key_rest(s), to + leaf.in_page_key_size(s)));
   }
-  return value_size == 0 ? Status::Ok() : CopyValue(space_, leaf, at_, to + key_size);
+  if (o.times) Store64(to + key_size, leaf.time(s));
+  if (value_size > time_size) ZKDB_RETURN_IF_ERROR(CopyValue(space_, leaf, at_, to + key_size + time_size));
+  out->used += need;
+  ++out->count;
+  return Status::Ok();
 }
 
 template <bool kKeys, bool kValues>
@@ -126,29 +146,31 @@ Status SourceStream::PackLoop(PackBuffer* out, uint32_t limit) {
   const PageView leaf = cursor_.leaf();
   const Slot* slots = leaf.slots();
   const uint32_t step = bounds_->options.reverse ? UINT32_MAX : 1;
+  const bool times = bounds_->options.times;
   const uint32_t records = std::min({limit, left_, out->max_records - out->count});
-  uint32_t packed = 0;
-  for (; packed < records; ++packed) {
+  uint32_t passed = 0;
+  for (; passed < records; ++passed) {
     const Slot& s = slots[at_];
-    const uint32_t key_size = kKeys ? leaf.key_size(s) : 0;
-    const uint32_t value_size = kValues ? leaf.value_size(s) : 0;
-    const uint64_t need = uint64_t{PackBuffer::kRecordHead} + key_size + value_size;
-    if (need > out->capacity - out->used) [[unlikely]] {
-      out->refused = need;
-      break;
-    }
-    uint8_t* to = out->buffer + out->used;
-    Store32(to, key_size);
-    Store32(to + 4, value_size);
-    to += PackBuffer::kRecordHead;
-    if ((s.meta & (kSlotKeyOverflow | kSlotValueOverflow)) != 0) [[unlikely]] {
-      ZKDB_RETURN_IF_ERROR(PackOverflowing(s, key_size, value_size, to));
+    if ((s.meta & kSlotSpecial) != 0 || times) [[unlikely]] {
+      ZKDB_RETURN_IF_ERROR(PackSpecial(out, s));
+      if (out->refused != 0) break;
     } else {
+      const uint32_t key_size = kKeys ? leaf.key_size(s) : 0;
+      const uint32_t value_size = kValues ? leaf.value_size(s) : 0;
+      const uint64_t need = uint64_t{PackBuffer::kRecordHead} + key_size + value_size;
+      if (need > out->capacity - out->used) [[unlikely]] {
+        out->refused = need;
+        break;
+      }
+      uint8_t* to = out->buffer + out->used;
+      Store32(to, key_size);
+      Store32(to + 4, value_size);
+      to += PackBuffer::kRecordHead;
       if (kKeys) leaf.CopyKey(s, to);
       if (kValues && value_size != 0) std::memcpy(to + key_size, leaf.after_tail(s), value_size);
+      out->used += need;
+      ++out->count;
     }
-    out->used += need;
-    ++out->count;
     at_ += step;
     --left_;
   }

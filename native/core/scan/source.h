@@ -26,6 +26,8 @@ struct ScanOptions {
   bool no_keys = false;
   bool no_values = false;
   bool unordered = false;  // source after source instead of merged
+  bool times = false;      // each value begins with the time at which its record ends, 8 bytes, 0 for never
+  Env* clock = nullptr;    // records that have ended are left out by it; nullptr: they are not
 };
 
 // The range of a scan with its own copies of the bounds, and where the scan begins within it.
@@ -50,6 +52,7 @@ struct PackBuffer {
   size_t used = 0;
   uint32_t count = 0;
   size_t refused = 0;  // what the record that did not fit needs; 0: none was refused
+  ReadClock* clock = nullptr;
 
   static constexpr uint32_t kRecordHead = 8;
   bool open() const { return count < max_records && refused == 0; }
@@ -69,7 +72,8 @@ class SourceStream {
   Status Fill(bool* any);
   uint32_t left() const { return left_; }
 
-  // Packs records from the stretch, at most `limit` of them, until the buffer is full.
+  // Packs records from the stretch, at most `limit` of them, until the buffer is full. Those that have ended it only
+  // leaves behind.
   Status PackRun(PackBuffer* out, uint32_t limit);
 
   // ---- the current record's key, for merging; Fill said that there is one ----
@@ -88,7 +92,7 @@ class SourceStream {
   Status SetStretch(uint32_t from);
   template <bool kKeys, bool kValues>
   Status PackLoop(PackBuffer* out, uint32_t limit);
-  Status PackOverflowing(const Slot& s, uint32_t key_size, uint32_t value_size, uint8_t* to);
+  Status PackSpecial(PackBuffer* out, const Slot& s);
 
   PageSpace* space_;
   Cursor cursor_;

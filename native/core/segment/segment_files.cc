@@ -45,8 +45,9 @@ const char* MetaSizesProblem(const Meta& m) {
     return "an impossible segment size";
   if (m.page_count < MetaPages(m.page_size) || m.page_count / m.segment_pages >= kMaxSegments)
     return "an impossible page count";
-  if (m.root.number >= m.page_count || m.free_map.number >= m.page_count) return "a reference beyond the pages in use";
-  return m.levels > kMaxLevels ? "an impossible number of levels" : nullptr;
+  if (m.root.number >= m.page_count || m.free_map.number >= m.page_count || m.expiry_root.number >= m.page_count)
+    return "a reference beyond the pages in use";
+  return m.levels > kMaxLevels || m.expiry_levels > kMaxLevels ? "an impossible number of levels" : nullptr;
 }
 
 // The checksum of a meta slot is that of its 4096 bytes with the checksum field taken as zero.

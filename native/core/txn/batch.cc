@@ -23,7 +23,18 @@ Status Malformed(uint32_t index, const std::string& what) {
 
 // The flags that an operation may carry.
 uint8_t FlagsOf(zkdb_op kind) {
-  return kind == ZKDB_OP_DELETE_RANGE ? ZKDB_RANGE_HAS_HI | ZKDB_RANGE_LO_EXCLUSIVE | ZKDB_RANGE_HI_INCLUSIVE : 0;
+  switch (kind) {
+    case ZKDB_OP_DELETE_RANGE: return ZKDB_RANGE_HAS_HI | ZKDB_RANGE_LO_EXCLUSIVE | ZKDB_RANGE_HI_INCLUSIVE;
+    case ZKDB_OP_PUT:
+    case ZKDB_OP_PUT_IF_PRESENT:
+    case ZKDB_OP_PUT_IF_VALUE: return ZKDB_PUT_EXPIRES | ZKDB_PUT_KEEPS_TIME;
+    case ZKDB_OP_PUT_IF_ABSENT: return ZKDB_PUT_EXPIRES;
+    case ZKDB_OP_EXPIRE:
+      return ZKDB_EXPIRE_IF_NONE | ZKDB_EXPIRE_IF_ANY | ZKDB_EXPIRE_IF_LATER | ZKDB_EXPIRE_IF_EARLIER;
+    case ZKDB_OP_DELETE:
+    case ZKDB_OP_DELETE_IF_VALUE: break;
+  }
+  return 0;
 }
 
 // Splits the value of a conditional put into the expected and the new one.
@@ -38,6 +49,23 @@ Status SplitExpected(Operation* op) {
   if (n > op->value.size - 4) return Malformed(op->index, "has an expected value that is longer than the operation");
   op->expected = op->value.Sub(4, n);
   op->value = op->value.Sub(4 + size_t{n});
+  return Status::Ok();
+}
+
+// Takes the time, or the clock, off the value of an operation that has one.
+Status SplitTime(Operation* op) {
+  if (op->kind == ZKDB_OP_EXPIRE) {
+    if (op->value.size != 2 * kTimeSize) return Malformed(op->index, "is no time and a clock");
+    op->time = Load64(op->value.data);
+    op->clock = Load64(op->value.data + kTimeSize);
+    op->value = Slice(op->value.data, 0);
+    return Status::Ok();
+  }
+  if (!op->puts() || op->flags == 0) return Status::Ok();
+  if (op->flags == (ZKDB_PUT_EXPIRES | ZKDB_PUT_KEEPS_TIME)) return Malformed(op->index, "has two times");
+  if (op->value.size < kTimeSize) return Malformed(op->index, "has no time");
+  (op->keeps_time() ? op->clock : op->time) = Load64(op->value.data);
+  op->value = op->value.Sub(kTimeSize);
   return Status::Ok();
 }
 
@@ -57,7 +85,7 @@ Status Batch::Add(Slice bytes, size_t* position, const Selector* selector) {
   const uint8_t* p = bytes.data + *position;
   Operation op;
   op.index = index;
-  if (p[0] < ZKDB_OP_PUT || p[0] > ZKDB_OP_DELETE_IF_VALUE)
+  if (p[0] < ZKDB_OP_PUT || p[0] > ZKDB_OP_EXPIRE)
     return Malformed(index, "has the unknown kind " + std::to_string(p[0]));
   op.kind = static_cast<zkdb_op>(p[0]);
   op.flags = p[1];
@@ -70,7 +98,8 @@ Status Batch::Add(Slice bytes, size_t* position, const Selector* selector) {
   op.size = ZKDB_OP_HEADER_SIZE + key_size + value_size;
   op.key = Slice(p + ZKDB_OP_HEADER_SIZE, key_size);
   op.value = Slice(op.key.data + key_size, value_size);
-  if (op.kind >= ZKDB_OP_PUT_IF_VALUE) ZKDB_RETURN_IF_ERROR(SplitExpected(&op));
+  if (op.compares()) ZKDB_RETURN_IF_ERROR(SplitExpected(&op));
+  if (op.flags != 0 || op.kind == ZKDB_OP_EXPIRE) ZKDB_RETURN_IF_ERROR(SplitTime(&op));
   if (op.value.size > ZKDB_MAX_VALUE_SIZE) {
     return {ZKDB_VALUE_TOO_LARGE, "operation " + std::to_string(index) + " has a value of " +
                                       std::to_string(op.value.size) + " bytes; the limit is " +
@@ -80,6 +109,7 @@ Status Batch::Add(Slice bytes, size_t* position, const Selector* selector) {
   op.head = Head(op.key);
   has_conditions_ |= op.conditional();
   has_ranges_ |= op.kind == ZKDB_OP_DELETE_RANGE;
+  reads_clock_ |= op.reads_clock();
   if (selector == nullptr) {
     operations_.push_back(op);
   } else {
@@ -129,6 +159,12 @@ void Batch::Take(const Batch& other, const Operation* first, const Operation* en
   operations_.assign(first, end);
   sorted_ = other.sorted_;
   has_conditions_ = std::any_of(first, end, [](const Operation& op) { return op.conditional(); });
+  reads_clock_ = other.reads_clock_;
+}
+
+void Batch::SetClock(ReadClock* clock) {
+  if (!reads_clock_) return;
+  for (Operation& op : operations_) op.clock = clock->Now();
 }
 
 // Sorts by partition, key and place in the batch: what is moved while sorting is small, the operations follow once.
@@ -185,6 +221,33 @@ void LogGroups::Append(const LogGroups& other) {
   bytes_.insert(bytes_.end(), other.bytes_.begin(), other.bytes_.end());
 }
 
+namespace {
+
+// An operation as it came, but for the clock by which it is applied.
+uint8_t* PackAsIs(const Operation& op, uint8_t* to) {
+  std::memcpy(to, op.bytes, op.size);
+  const size_t clock = ZKDB_OP_HEADER_SIZE + op.key.size + (op.kind == ZKDB_OP_EXPIRE ? kTimeSize : 0);
+  if (op.reads_clock()) Store64(to + clock, op.clock);
+  return to + op.size;
+}
+
+uint8_t* PackWithoutCondition(const Operation& op, uint8_t* to) {
+  const uint32_t time_size = op.flags != 0 ? kTimeSize : 0;
+  to[0] = op.deletes() ? ZKDB_OP_DELETE : ZKDB_OP_PUT;
+  to[1] = op.flags;
+  Store16(to + 2, static_cast<uint16_t>(op.key.size));
+  Store32(to + 4, time_size + static_cast<uint32_t>(op.value.size));
+  to += ZKDB_OP_HEADER_SIZE;
+  if (op.key.size != 0) std::memcpy(to, op.key.data, op.key.size);
+  to += op.key.size;
+  if (time_size != 0) Store64(to, op.keeps_time() ? op.clock : op.time);
+  to += time_size;
+  if (op.value.size != 0) std::memcpy(to, op.value.data, op.value.size);
+  return to + op.value.size;
+}
+
+}  // namespace
+
 void LogGroups::Add(uint64_t uid, const Operation* first, const Operation* end) {
   if (bytes_.empty() || Load64(bytes_.data() + last_) != uid) StartGroup(uid);
   const size_t begin = bytes_.size();
@@ -193,20 +256,7 @@ void LogGroups::Add(uint64_t uid, const Operation* first, const Operation* end) 
   bytes_.resize(begin + size);
   uint8_t* p = bytes_.data() + begin;
   for (const Operation* op = first; op != end; ++op) {
-    if (!op->conditional()) {
-      std::memcpy(p, op->bytes, op->size);
-      p += op->size;
-      continue;
-    }
-    p[0] = op->deletes() ? ZKDB_OP_DELETE : ZKDB_OP_PUT;
-    p[1] = 0;
-    Store16(p + 2, static_cast<uint16_t>(op->key.size));
-    Store32(p + 4, static_cast<uint32_t>(op->value.size));
-    p += ZKDB_OP_HEADER_SIZE;
-    if (op->key.size != 0) std::memcpy(p, op->key.data, op->key.size);
-    p += op->key.size;
-    if (op->value.size != 0) std::memcpy(p, op->value.data, op->value.size);
-    p += op->value.size;
+    p = op->conditional() ? PackWithoutCondition(*op, p) : PackAsIs(*op, p);
   }
   bytes_.resize(static_cast<size_t>(p - bytes_.data()));
   Store32(bytes_.data() + last_ + 8, static_cast<uint32_t>(bytes_.size() - last_ - kLogGroupHead));

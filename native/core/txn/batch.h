@@ -13,7 +13,8 @@
 //   0       8     partition uid
 //   8       4     size of the operations that follow, bytes
 //   12      4     zero
-//   16      n     operations in the format of zkdb.h, kinds PUT, DELETE and DELETE_RANGE only
+//   16      n     operations in the format of zkdb.h, kinds PUT, DELETE, DELETE_RANGE and EXPIRE only; the bytes that
+//                 EXPIRE and a PUT that keeps a time do not read hold the clock by which a record had ended or not
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@
 
 #include "core/base/slice.h"
 #include "core/base/status.h"
-#include "core/btree/tree.h"
+#include "core/btree/mutator.h"
 #include "core/partition/selector.h"
 
 namespace zkdb {
@@ -38,10 +39,18 @@ struct Operation {
   Slice key;                       // DELETE_RANGE: lower bound
   Slice value;                     // DELETE_RANGE: upper bound
   Slice expected;                  // *_IF_VALUE
+  uint64_t time = 0;               // EXPIRE, ZKDB_PUT_EXPIRES: when the record ends, 0: never
+  uint64_t clock = 0;              // reads_clock(): the wall clock, ms, by which the operation is applied
   const uint8_t* bytes = nullptr;  // the packed operation
   uint32_t size = 0;
 
-  bool conditional() const { return kind >= ZKDB_OP_PUT_IF_ABSENT; }
+  bool conditional() const { return kind >= ZKDB_OP_PUT_IF_ABSENT && kind <= ZKDB_OP_DELETE_IF_VALUE; }
+  bool compares() const { return kind == ZKDB_OP_PUT_IF_VALUE || kind == ZKDB_OP_DELETE_IF_VALUE; }
+  bool puts() const { return kind == ZKDB_OP_PUT || (conditional() && kind != ZKDB_OP_DELETE_IF_VALUE); }
+  bool keeps_time() const { return puts() && (flags & ZKDB_PUT_KEEPS_TIME) != 0; }
+  bool reads_clock() const { return kind == ZKDB_OP_EXPIRE || keeps_time(); }
+  PutTime put_time() const { return {time, keeps_time(), clock}; }
+  TimeChange time_change() const { return {time, flags, clock}; }
   bool deletes() const { return kind == ZKDB_OP_DELETE || kind == ZKDB_OP_DELETE_IF_VALUE; }
   KeyRange range() const {
     return {key, value, (flags & ZKDB_RANGE_HAS_HI) != 0, (flags & ZKDB_RANGE_LO_EXCLUSIVE) != 0,
@@ -63,6 +72,8 @@ class Batch {
   std::vector<Operation>& operations() { return operations_; }
   const std::vector<Operation>& operations() const { return operations_; }
   bool has_conditions() const { return has_conditions_; }
+  // Gives the operations that need it the clock by which they are applied.
+  void SetClock(ReadClock* clock);
   bool sorted() const { return sorted_; }  // by partition and key
   // Sorts by partition, and by key where that keeps the meaning.
   void Arrange();
@@ -77,6 +88,7 @@ class Batch {
   std::vector<Operation> operations_;
   bool has_conditions_ = false;
   bool has_ranges_ = false;
+  bool reads_clock_ = false;
   bool sorted_ = false;
   uint32_t next_index_ = 0;
   uint64_t routed_bytes_ = 0;  // of range deletes, once for each partition

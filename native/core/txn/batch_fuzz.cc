@@ -24,10 +24,10 @@ const Selector& SelectorOf(uint32_t choice) {
 
 // What an operation does once its conditions are met, as the log holds it.
 std::string Effect(const Operation& op) {
-  const bool range = op.kind == ZKDB_OP_DELETE_RANGE;
-  const char kind = range ? 'r' : (op.deletes() ? 'd' : 'p');
-  return std::string(1, kind) + std::to_string(range ? op.flags : 0) + ":" + op.key.ToString() + ":" +
-         (op.deletes() ? "" : op.value.ToString());
+  char kind = op.kind == ZKDB_OP_DELETE_RANGE ? 'r' : (op.deletes() ? 'd' : 'p');
+  if (op.kind == ZKDB_OP_EXPIRE) kind = 'e';
+  return std::string(1, kind) + std::to_string(op.flags) + ":" + std::to_string(op.time) + ":" +
+         std::to_string(op.clock) + ":" + op.key.ToString() + ":" + (op.deletes() ? "" : op.value.ToString());
 }
 
 void RoundTrip(Batch* batch) {

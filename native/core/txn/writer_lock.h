@@ -8,6 +8,7 @@
 //     commit queue.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -53,6 +54,14 @@ class WriterGate {
     changed_.wait(lock, [this] { return !exclusive_ && waiting_exclusive_ == 0; });
     return ++shared_ == 1;
   }
+  // As EnterShared, but false when it would wait longer than `ms`.
+  bool EnterSharedWithin(uint64_t ms) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const auto open = [this] { return !exclusive_ && waiting_exclusive_ == 0; };
+    if (!changed_.wait_for(lock, std::chrono::milliseconds(ms), open)) return false;
+    ++shared_;
+    return true;
+  }
   void LeaveShared() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (--shared_ == 0 && waiting_exclusive_ > 0) changed_.notify_all();
@@ -83,7 +92,11 @@ class WriterGate {
 // A batch's pass through the gate, for a scope.
 class SharedPass {
  public:
+  enum Entered { kEntered };
+
   explicit SharedPass(WriterGate* gate) : gate_(gate), alone_(gate->EnterShared()) {}
+  // Takes over a pass that EnterSharedWithin gave.
+  SharedPass(WriterGate* gate, Entered) : gate_(gate), alone_(false) {}
   ~SharedPass() { gate_->LeaveShared(); }
   SharedPass(const SharedPass&) = delete;
   SharedPass& operator=(const SharedPass&) = delete;

@@ -154,7 +154,7 @@ TEST(foreign_and_newer_files_have_their_own_codes) {
   auto [name, bytes] = *image.begin();
   test::WriteAll(f.PathOf(name), "something else entirely");
   EXPECT_CODE(f.Open(), ZKDB_NOT_ZKDB);
-  bytes[kLogVersionOffset] = 2;
+  bytes[kLogVersionOffset] = kLogVersion + 1;
   test::WriteAll(f.PathOf(name), bytes);
   EXPECT_CODE(f.Open(), ZKDB_VERSION);
 }

@@ -34,7 +34,8 @@ void LogFileSet::Adopt(LogRecovery* recovery, bool clean) {
     if (file.unsynced) names_changed_ = names_synced_ + 1;
   }
   for (const uint64_t number : recovery->spares()) old_spares_.push_back(PathOf(SpareFileName(number)));
-  if (!clean) return;
+  // A file of an older version takes no records that its readers would not know.
+  if (!clean || recovery->files().back().header.version < kLogVersion) return;
   current_ = files_.back();
   current_->written_up_to = kLogHeaderSize;
   clean_and_empty_ = true;

@@ -38,6 +38,7 @@ Status CheckMagicAndVersion(const std::string& path, Slice block) {
 
 void DecodeFields(const uint8_t* block, LogFileHeader* header) {
   std::memcpy(header->database_id.data(), block + kLogDatabaseIdOffset, header->database_id.size());
+  header->version = Load32(block + kLogVersionOffset);
   header->number = Load64(block + kLogNumberOffset);
   header->previous_sequence = Load64(block + kLogPreviousOffset);
   header->durable_sequence = Load64(block + kLogDurableOffset);

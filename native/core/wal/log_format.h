@@ -56,7 +56,7 @@
 namespace zkdb {
 
 inline constexpr char kLogMagic[8] = {'z', 'k', 'd', 'b', 'l', 'o', 'g', '\0'};
-inline constexpr uint32_t kLogVersion = 1;
+inline constexpr uint32_t kLogVersion = 2;  // 2: operations on records that expire
 inline constexpr uint32_t kLogFlagClean = 1;
 inline constexpr size_t kLogMaxPartitions = 256;
 
@@ -93,6 +93,7 @@ inline constexpr uint64_t kMaxRecordPayload = (uint64_t{2} << 30) - 4096;
 static_assert(kMaxRecordPayload > ZKDB_MAX_BATCH_SIZE);
 
 struct LogFileHeader {
+  uint32_t version = kLogVersion;  // read; what is written has kLogVersion
   DatabaseId database_id{};
   uint64_t number = 0;
   uint64_t previous_sequence = 0;
