@@ -11,6 +11,8 @@ namespace {
 
 constexpr uint64_t kKeys = 60;
 constexpr size_t kScanBuffer = 1u << 20;
+constexpr uint64_t kPast = 1;                  // ms: a record of this time is not there
+constexpr uint64_t kFuture = 0x1000000000000;  // and one of this always is
 
 const char* NameOf(zkdb_durability durability) {
   if (durability == ZKDB_DURABILITY_COMMIT) return "commit";
@@ -79,6 +81,7 @@ std::string CrashOracle::Judge(size_t prefix, bool lied, uint64_t sequence, cons
 }
 
 // ---- content -------------------------------------------------------------------------------------------------------
+// The values of the models begin with the records' times, as a scan that is asked for them gives them.
 
 uint64_t ContentOf(const Model& model) {
   uint64_t content = 0;
@@ -99,8 +102,10 @@ Status ReadContent(Engine* engine, bool models, CrashContent* out) {
   out->models.assign(models ? engine->partition_count() : 0, {});
   for (uint32_t p = 0; p < engine->partition_count(); ++p) out->sequences[p] = engine->partition(p).last_sequence;
   std::unique_ptr<DatabaseScan> scan;
+  ScanOptions options;
+  options.times = true;
   ZKDB_RETURN_IF_ERROR(DatabaseScan::Open(std::make_shared<Snapshot>(engine->shared_from_this()),
-                                          KeyRange{Slice("", 0), Slice("", 0)}, ScanOptions{}, &scan));
+                                          KeyRange{Slice("", 0), Slice("", 0)}, options, &scan));
   for (bool done = false; !done;) {
     size_t used = 0;
     uint32_t count = 0;
@@ -111,11 +116,12 @@ Status ReadContent(Engine* engine, bool models, CrashContent* out) {
     for (uint32_t i = 0; i < count; ++i) {
       const std::string_view key(reinterpret_cast<const char*>(at) + 8, Load32(at));
       const std::string_view value(key.data() + key.size(), Load32(at + 4));
+      at += 8 + key.size() + value.size();
+      if (Load64(value.data()) == kPast) continue;
       const uint32_t partition = engine->selector().Select(Slice(key));
       Mix(key, &out->contents[partition]);
       Mix(value, &out->contents[partition]);
       if (models) out->models[partition].emplace(key, value);
-      at += 8 + key.size() + value.size();
     }
   }
   return Status::Ok();
@@ -245,6 +251,19 @@ std::string CrashSession::Compact() {
   return Broken("compact", status);
 }
 
+// Nothing that anyone sees changes.
+std::string CrashSession::Sweep() {
+  const std::vector<uint64_t> before = Sequences();
+  const size_t born = log_.size();
+  uint64_t removed = 0;
+  const Status status = engine_->Sweep(UINT64_MAX, &removed);
+  for (uint32_t p = 0; p < shape_.partitions; ++p) {
+    const uint64_t last = engine_->partition(p).last_sequence;
+    for (uint64_t s = before[p] + 1; s <= last; ++s) oracle_.Add(p, s, born, ContentOf(models_[p]));
+  }
+  return Broken("sweep", status);
+}
+
 std::string CrashSession::Sync() {
   const std::vector<uint64_t> sequences = Sequences();
   const Status status = engine_->Sync();
@@ -270,12 +289,19 @@ std::string CrashSession::Value() {
   return value;
 }
 
+uint64_t CrashSession::Time() {
+  const uint64_t kind = Below(8);
+  return kind < 4 ? 0 : (kind < 7 ? kFuture : kPast);
+}
+
 std::vector<CrashSession::Change> CrashSession::RandomChanges() {
   std::vector<Change> changes;
   for (uint64_t n = 1 + Below(Below(4) == 0 ? 12 : 3); n > 0; --n) {
     const uint64_t kind = Below(100);
-    if (kind < 76) {
-      changes.push_back({ZKDB_OP_PUT, Key(), Value(), ""});
+    if (kind < 60) {
+      changes.push_back({ZKDB_OP_PUT, Key(), Value(), "", Time()});
+    } else if (kind < 76) {
+      changes.push_back({ZKDB_OP_EXPIRE, Key(), "", "", Time()});
     } else if (kind < 97) {
       changes.push_back({ZKDB_OP_DELETE, Key(), "", ""});
     } else {
@@ -293,9 +319,10 @@ CrashSession::Change CrashSession::RandomCondition() {
   static constexpr zkdb_op kKinds[] = {ZKDB_OP_PUT_IF_ABSENT, ZKDB_OP_PUT_IF_PRESENT, ZKDB_OP_PUT_IF_VALUE,
                                        ZKDB_OP_DELETE_IF_VALUE};
   Change change{kKinds[Below(4)], Key(), Value(), ""};
+  if (change.kind != ZKDB_OP_DELETE_IF_VALUE) change.time = Time();
   const Model& model = models_[engine_->selector().Select(change.key)];
   const auto at = model.find(change.key);
-  if (at != model.end() && Below(4) != 0) change.expected = at->second;
+  if (at != model.end() && Below(4) != 0) change.expected = at->second.substr(kTimeSize);
   return change;
 }
 
@@ -306,17 +333,24 @@ bool CrashSession::Holds(const Change& change) const {
     case ZKDB_OP_PUT_IF_ABSENT: return at == model.end();
     case ZKDB_OP_PUT_IF_PRESENT: return at != model.end();
     case ZKDB_OP_PUT_IF_VALUE:
-    case ZKDB_OP_DELETE_IF_VALUE: return at != model.end() && at->second == change.expected;
+    case ZKDB_OP_DELETE_IF_VALUE: return at != model.end() && at->second.substr(kTimeSize) == change.expected;
     default: return true;
   }
 }
 
 void CrashSession::ApplyTo(Model* model, const Change& change) const {
+  if (change.time == kPast) {
+    model->erase(change.key);
+    return;
+  }
   switch (change.kind) {
+    case ZKDB_OP_EXPIRE:
+      if (model->contains(change.key)) (*model)[change.key].replace(0, kTimeSize, BatchBytes::TimeBytes(change.time));
+      break;
     case ZKDB_OP_DELETE:
     case ZKDB_OP_DELETE_IF_VALUE: model->erase(change.key); break;
     case ZKDB_OP_DELETE_RANGE: model->erase(model->lower_bound(change.key), model->lower_bound(change.value)); break;
-    default: (*model)[change.key] = change.value;
+    default: (*model)[change.key] = BatchBytes::TimeBytes(change.time) + change.value;
   }
 }
 
@@ -328,13 +362,17 @@ void CrashSession::Apply(const Change& change) {
 BatchBytes CrashSession::Pack(const std::vector<Change>& changes) {
   BatchBytes batch;
   for (const Change& c : changes) {
+    const uint8_t flags = c.time != 0 ? ZKDB_PUT_EXPIRES : 0;
+    const std::string value = (c.time != 0 ? BatchBytes::TimeBytes(c.time) : "") + c.value;
     if (c.kind == ZKDB_OP_PUT_IF_VALUE) {
-      batch.PutIfValue(c.key, c.expected, c.value);
+      batch.PutIfValue(c.key, c.expected, value, flags);
+    } else if (c.kind == ZKDB_OP_EXPIRE) {
+      batch.Expire(c.key, c.time);
     } else if (c.kind == ZKDB_OP_DELETE_IF_VALUE) {
       batch.Add(c.kind, c.key, c.expected);
     } else {
-      batch.Add(c.kind, c.key, c.kind == ZKDB_OP_DELETE ? "" : c.value,
-                c.kind == ZKDB_OP_DELETE_RANGE ? ZKDB_RANGE_HAS_HI : 0);
+      batch.Add(c.kind, c.key, c.kind == ZKDB_OP_DELETE ? "" : value,
+                c.kind == ZKDB_OP_DELETE_RANGE ? ZKDB_RANGE_HAS_HI : flags);
     }
   }
   return batch;
@@ -430,6 +468,7 @@ std::string CrashSession::Step() {
   }
   if (kind < 14) return Sync();
   if (kind < 20 && !shape_.isolated) return Transact();
+  if (kind < 25) return Sweep();
   return Commit();
 }
 

@@ -115,12 +115,14 @@ class CrashSession {
     std::string key;
     std::string value;  // of a range: the upper bound
     std::string expected;
+    uint64_t time = 0;  // when the record ends: never, kPast or kFuture
   };
   uint64_t Below(uint64_t n) { return random_() % n; }
   std::string Key();
   std::string Value();
   std::vector<Change> RandomChanges();
   Change RandomCondition();
+  uint64_t Time();
   bool Holds(const Change& change) const;
   void Apply(const Change& change);
   void ApplyTo(Model* model, const Change& change) const;
@@ -130,6 +132,7 @@ class CrashSession {
   std::string Transact();
   std::string Compact();
   std::string Sync();
+  std::string Sweep();
   void AfterCommit(size_t born, zkdb_durability durability);
   std::vector<uint64_t> Sequences() const;
   void PromiseAll(const std::vector<uint64_t>& sequences);

@@ -16,7 +16,13 @@ BatchBytes Packed(const std::vector<FaultOp>& ops) {
   BatchBytes batch;
   for (const FaultOp& op : ops) {
     const bool range = op.kind == ZKDB_OP_DELETE_RANGE;
-    batch.Add(op.kind, op.key, op.value, range ? ZKDB_RANGE_HAS_HI : 0);
+    if (op.kind == ZKDB_OP_EXPIRE) {
+      batch.Expire(op.key, op.time);
+    } else if (op.time != 0) {
+      batch.PutTimed(op.key, op.value, op.time, ZKDB_PUT_EXPIRES, op.kind);
+    } else {
+      batch.Add(op.kind, op.key, op.value, range ? ZKDB_RANGE_HAS_HI : 0);
+    }
   }
   return batch;
 }
@@ -150,9 +156,9 @@ void FaultRun::Apply(const FaultOp& op, std::vector<Model>* next) const {
     return;
   }
   Model& m = (*next)[UnitOf(op.key)];
-  if (IsPut(op.kind)) {
+  if (IsPut(op.kind) && op.time != kEnded) {
     m[op.key] = op.value;
-  } else {
+  } else if (op.kind != ZKDB_OP_EXPIRE || op.time == kEnded) {
     m.erase(op.key);
   }
 }
@@ -310,6 +316,13 @@ void FaultRun::Compact() {
   if (db_ == nullptr) return;
   const EngineScope engine;
   Allowed(zkdb_compact(db_, nullptr, nullptr, &error_), "compact");
+}
+
+// Changes nothing that anyone sees.
+void FaultRun::Sweep() {
+  if (db_ == nullptr) return;
+  const EngineScope engine;
+  Allowed(zkdb_sweep(db_, nullptr, &error_), "sweep");
 }
 
 void FaultRun::Backup() {

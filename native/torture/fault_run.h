@@ -51,7 +51,10 @@ struct FaultOp {
   zkdb_op kind;
   std::string key;    // DELETE_RANGE: lower bound
   std::string value;  // DELETE_RANGE: upper bound
+  uint64_t time = 0;  // PUT, EXPIRE: when the record ends; 0: never, kEnded: it has
 };
+inline constexpr uint64_t kEnded = 1;                   // ms: a time that has passed
+inline constexpr uint64_t kNotYet = uint64_t{1} << 50;  // and one that no test sees
 
 class FaultRun {
  public:
@@ -93,6 +96,7 @@ class FaultRun {
   void Checkpoint();
   void Sync();
   void Compact();
+  void Sweep();
   void Backup();
   void Check();
   void Figures();

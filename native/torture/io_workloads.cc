@@ -102,6 +102,25 @@ void Conditions(FaultRun* r) {
   r->Close();
 }
 
+void Expiring(FaultRun* r) {
+  r->Open();
+  std::vector<FaultOp> ops;
+  for (int i = 0; i < 60; ++i) {
+    ops.push_back({ZKDB_OP_PUT, FaultKey(i), FaultValue(i, i % 20 == 3 ? 3000 : 60, 1), i % 3 == 0 ? kEnded : kNotYet});
+  }
+  r->Write(ops);
+  r->Write({{ZKDB_OP_EXPIRE, FaultKey(1), "", kEnded},
+            {ZKDB_OP_EXPIRE, FaultKey(2), "", 0},
+            {ZKDB_OP_EXPIRE, FaultKey(3), "", kNotYet},
+            {ZKDB_OP_EXPIRE, FaultKey(70), "", kNotYet},
+            {ZKDB_OP_EXPIRE, FaultKey(300), "", kNotYet}});
+  r->Sweep();
+  r->Checkpoint();
+  r->DeleteRange('d', 'p');
+  r->Sweep();
+  r->Close();
+}
+
 void OverflowValues(FaultRun* r) {
   r->Open();
   r->Put(0, 3, 20000, 1);
@@ -290,6 +309,7 @@ std::vector<IoWorkload> MakeTable() {
   add("deletes", Some, false, Deletes, {one_interval, one_none});
   add("range deletes", Some, false, RangeDeletes, {three_none, apart});
   add("conditions", Some, false, Conditions, {one, three_interval});
+  add("records that expire", Some, false, Expiring, {one, three_interval, apart_none});
   add("overflow values", Overflows, false, OverflowValues, {one, apart_interval});
   add("a large record", nullptr, false, LargeRecord, {one, one_none});
   add("transactions", Some, false, Transactions, {one, three, three_none});

@@ -109,7 +109,16 @@ class Planner {
     run_ = (run_ + 1) % static_cast<uint32_t>(plan_->keys.size());
     step.a = Below(3) == 0 ? run_ : AnyKey();
     if (act != Act::kDelete) step.value = Value();
+    if (act != Act::kDelete && act != Act::kDeleteIfValue) SetEnding(&step);
     return step;
+  }
+
+  void SetEnding(Step* step) {
+    static constexpr std::array<Ending, 8> kEndings = {kNever, kNever, kNever, kNever,
+                                                       kLater, kLater, kPast,  kAsBefore};
+    step->more = kEndings[Below(kEndings.size())];
+    if (step->more == kAsBefore && (step->act == Act::kPutIfAbsent || step->act == Act::kExpire)) step->more = kLater;
+    if (step->more == kLater) step->value.ends = 1 + static_cast<uint32_t>(Below(1000));
   }
 
   Step Range() {
@@ -123,10 +132,11 @@ class Planner {
   }
 
   Step Condition() {
-    static constexpr std::array<Act, 4> kActs = {Act::kPutIfAbsent, Act::kPutIfPresent, Act::kPutIfValue,
-                                                 Act::kDeleteIfValue};
+    static constexpr std::array<Act, 6> kActs = {Act::kPutIfAbsent,   Act::kPutIfPresent, Act::kPutIfValue,
+                                                 Act::kDeleteIfValue, Act::kExpire,       Act::kExpire};
     Step step = Write(kActs[Below(kActs.size())]);
     step.slot = static_cast<uint8_t>(Below(4) == 0 ? 1 + Below(4) : 0);
+    if (step.act == Act::kExpire) step.flags = static_cast<uint8_t>(Below(3) == 0 ? Below(16) : 0);
     return step;
   }
 
@@ -177,10 +187,10 @@ class Planner {
 
 const char* NameOf(Act act) {
   static constexpr std::array kNames = {
-      "put",          "delete",       "deleteRange",   "putIfAbsent", "putIfPresent", "putIfValue", "deleteIfValue",
-      "write",        "begin",        "commit",        "abort",       "get",          "getMany",    "scan",
-      "snapshotOpen", "snapshotScan", "snapshotClose", "cursorOpen",  "cursorNext",   "cursorSeek", "cursorClose",
-      "stats",        "check",        "sync",          "checkpoint",  "compact",      "reopen"};
+      "put",         "delete",       "deleteRange",  "putIfAbsent",   "putIfPresent", "putIfValue", "deleteIfValue",
+      "expire",      "write",        "begin",        "commit",        "abort",        "get",        "getMany",
+      "scan",        "snapshotOpen", "snapshotScan", "snapshotClose", "cursorOpen",   "cursorNext", "cursorSeek",
+      "cursorClose", "stats",        "check",        "sync",          "checkpoint",   "compact",    "reopen"};
   return kNames[static_cast<size_t>(act)];
 }
 
@@ -221,7 +231,7 @@ std::string Describe(const ModelPlan& plan, const Step& step) {
   std::string out = NameOf(step.act);
   const auto number = [](const char* name, uint64_t n) { return std::string(" ") + name + "=" + std::to_string(n); };
   const bool bounds = step.act == Act::kDeleteRange || step.act == Act::kScan || step.act == Act::kCursorOpen;
-  if (step.act <= Act::kDeleteIfValue && step.act != Act::kDeleteRange) {
+  if (step.act <= Act::kExpire && step.act != Act::kDeleteRange) {
     out += " key " + Shown(plan.keys[step.a]) + number("valueSize", step.value.size) + number("expect", step.slot);
   } else if (bounds || step.act == Act::kCursorSeek) {
     out += " " + Shown(BoundOf(plan, step.a));

@@ -25,6 +25,7 @@ enum class Act : uint8_t {
   kPutIfPresent,
   kPutIfValue,
   kDeleteIfValue,
+  kExpire,
   // Writes the batch, to the transaction when one is open.
   kWrite,
   kBegin,
@@ -48,12 +49,16 @@ enum class Act : uint8_t {
   kReopen,
 };
 
+// When the record of a put or kExpire ends: never, at a time that has not come, at one that has (so that it is not
+// there), or when the record that it replaces was to end.
+enum Ending : uint8_t { kNever, kLater, kPast, kAsBefore };
+
 // Fields mean what the comment of each user in model_run.cc says.
 struct Step {
   Act act = Act::kPut;
   uint8_t slot = 0;   // of a snapshot or cursor; which value a condition expects
-  uint8_t flags = 0;  // zkdb_range_flag, zkdb_durability
-  uint8_t more = 0;   // zkdb_scan_flag, zkdb_write_flag
+  uint8_t flags = 0;  // zkdb_range_flag, zkdb_expire_flag, zkdb_durability
+  uint8_t more = 0;   // zkdb_scan_flag, zkdb_write_flag, of a put and of kExpire a Ending
   uint32_t a = 0;     // key or bound
   uint32_t b = 0;     // bound or count
   ValueRef value;

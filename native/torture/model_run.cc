@@ -12,7 +12,7 @@ OptionList OptionsOf(const ModelShape& shape) {
           {"Durability", "none"},        {"VerifyAll", shape.verify_all ? "Yes" : "No"}};
 }
 
-bool IsOperation(Act act) { return act <= Act::kDeleteIfValue; }
+bool IsOperation(Act act) { return act <= Act::kExpire; }
 
 }  // namespace
 
@@ -175,7 +175,18 @@ void ModelRun::Get(const Step& step) {
   const auto seen = committed ? db_.Get(key, snapshot) : TransactionGet(key);
   const ValueRef* expected = committed ? model_.At(step.a, version) : model_.Latest(step.a);
   const bool same = seen.has_value() == (expected != nullptr) && (!seen || *seen == BytesOf(*expected));
-  Require(same && (seen || db_.code == ZKDB_NOT_FOUND), "get from source " + std::to_string(step.slot));
+  if (!Require(same && (seen || db_.code == ZKDB_NOT_FOUND), "get from source " + std::to_string(step.slot))) return;
+  CompareTime(step, committed, snapshot, expected);
+}
+
+void ModelRun::CompareTime(const Step& step, bool committed, zkdb_snapshot* snapshot, const ValueRef* expected) {
+  const std::string& key = plan_.keys[step.a];
+  uint64_t time = 0;
+  const zkdb_code code = committed ? zkdb_expiry(db_.get(), snapshot, key.data(), key.size(), &time, &db_.error)
+                                   : zkdb_txn_expiry(txn_, key.data(), key.size(), &time, &db_.error);
+  if (!RequireCode(code, expected == nullptr ? ZKDB_NOT_FOUND : ZKDB_OK, "expiry") || expected == nullptr) return;
+  Require(time == TimeOf(*expected),
+          "a record ends at " + std::to_string(time) + ", not " + std::to_string(TimeOf(*expected)));
 }
 
 void ModelRun::GetMany(const Step& step) {
@@ -273,10 +284,14 @@ void ModelRun::SnapshotClose(uint32_t slot) {
 
 void ModelRun::Stats() {
   uint64_t records = 0;
+  uint64_t expiring = 0;
+  // Figures count what has ended until it is removed.
+  if (!RequireCode(zkdb_sweep(db_.get(), nullptr, &db_.error), ZKDB_OK, "sweep")) return;
   for (uint32_t i = 0; i < plan_.shape.partitions; ++i) {
     zkdb_partition_stats stats{};
     if (!RequireCode(zkdb_stats_partition(db_.get(), i, 0, &stats, &db_.error), ZKDB_OK, "stats")) return;
     records += stats.records;
+    expiring += stats.expiring;
     report_->depth_max = std::max<uint64_t>(report_->depth_max, stats.depth);
     report_->segments_max = std::max<uint64_t>(report_->segments_max, stats.segments);
     report_->segments_shrunk += stats.segments < segments_[i] ? 1 : 0;
@@ -284,6 +299,9 @@ void ModelRun::Stats() {
   }
   Require(records == model_.Count(),
           "the figures count " + std::to_string(records) + " records, not " + std::to_string(model_.Count()));
+  Require(expiring == model_.CountExpiring(), "the figures count " + std::to_string(expiring) +
+                                                  " records that expire, not " +
+                                                  std::to_string(model_.CountExpiring()));
 }
 
 void ModelRun::ReleasePins() {

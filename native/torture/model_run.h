@@ -83,6 +83,8 @@ class ModelRun {
   // Applies the operations of one partition (kAll: of all) to the model; returns how many found their key.
   static constexpr uint32_t kAll = UINT32_MAX;
   uint64_t Apply(uint32_t partition);
+  static bool Expires(const Step& step, const ValueRef* has);
+  bool ApplyOne(const Pending& p);
   int64_t FirstFailure(uint32_t partition) const;
 
   // ---- transactions
@@ -94,6 +96,7 @@ class ModelRun {
   void GetMany(const Step& step);
   bool Source(uint32_t number, zkdb_snapshot** snapshot, uint64_t* version) const;
   std::optional<std::string> TransactionGet(const std::string& key);
+  void CompareTime(const Step& step, bool committed, zkdb_snapshot* snapshot, const ValueRef* expected);
   Range MakeRange(const std::string& lo, const std::string& hi, uint32_t flags) const;
   void CompareScan(const Range& range, uint32_t scan_flags, zkdb_snapshot* snapshot, uint64_t version);
   size_t RankAtOrAfter(const std::string& key) const;

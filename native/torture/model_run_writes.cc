@@ -10,7 +10,7 @@ bool IsCondition(Act act) { return act >= Act::kPutIfAbsent && act <= Act::kDele
 
 zkdb_op KindOf(Act act) { return static_cast<zkdb_op>(static_cast<int>(act) + 1); }
 static_assert(static_cast<int>(Act::kPut) + 1 == ZKDB_OP_PUT);
-static_assert(static_cast<int>(Act::kDeleteIfValue) + 1 == ZKDB_OP_DELETE_IF_VALUE);
+static_assert(static_cast<int>(Act::kExpire) + 1 == ZKDB_OP_EXPIRE);
 
 }  // namespace
 
@@ -31,6 +31,7 @@ void ModelRun::GatherCondition(Step step) {
   const ValueRef* has = model_.Latest(step.a);
   if (step.slot == 0 && has == nullptr) step.act = Act::kPutIfAbsent;
   if (step.slot == 0 && has != nullptr && step.act == Act::kPutIfAbsent) step.act = Act::kPutIfPresent;
+  if (step.act == Act::kPutIfAbsent && step.more == kAsBefore) step.more = kNever;
   Pending p{step.act, step.a, step, {}, {}, {}, {}};
   if (has != nullptr) p.expected = *has;
   p.expects_other = has == nullptr || step.slot == 1;
@@ -48,10 +49,53 @@ void ModelRun::Pack(const Pending& p, BatchBytes* batch) const {
   switch (p.act) {
     case Act::kDelete: batch->Delete(key); return;
     case Act::kDeleteRange: batch->Add(ZKDB_OP_DELETE_RANGE, p.lo, p.hi, p.step.flags); return;
-    case Act::kPutIfValue: batch->PutIfValue(key, expected, BytesOf(p.step.value)); return;
     case Act::kDeleteIfValue: batch->Add(ZKDB_OP_DELETE_IF_VALUE, key, expected); return;
-    default: batch->Add(KindOf(p.act), key, BytesOf(p.step.value));
+    case Act::kExpire: batch->Expire(key, p.step.more == kPast ? 1 : TimeOf(p.step.value), p.step.flags); return;
+    default: break;
   }
+  uint8_t flags = 0;
+  if (p.step.more == kLater || p.step.more == kPast) flags = ZKDB_PUT_EXPIRES;
+  if (p.step.more == kAsBefore) flags = ZKDB_PUT_KEEPS_TIME;
+  std::string value(BytesOf(p.step.value));
+  if (flags != 0) value.insert(0, BatchBytes::TimeBytes(p.step.more == kPast ? 1 : TimeOf(p.step.value)));
+  if (p.act == Act::kPutIfValue) {
+    batch->PutIfValue(key, expected, value, flags);
+  } else {
+    batch->Add(KindOf(p.act), key, value, flags);
+  }
+}
+
+// Whether kExpire changes the record, which is `has`.
+bool ModelRun::Expires(const Step& step, const ValueRef* has) {
+  if (has == nullptr) return false;
+  const uint64_t was = has->ends == 0 ? UINT64_MAX : TimeOf(*has);
+  uint64_t will = step.more == kPast ? 1 : TimeOf(step.value);
+  if (will == 0) will = UINT64_MAX;
+  if ((step.flags & ZKDB_EXPIRE_IF_NONE) != 0 && has->ends != 0) return false;
+  if ((step.flags & ZKDB_EXPIRE_IF_ANY) != 0 && has->ends == 0) return false;
+  if ((step.flags & ZKDB_EXPIRE_IF_LATER) != 0 && will <= was) return false;
+  return (step.flags & ZKDB_EXPIRE_IF_EARLIER) == 0 || will < was;
+}
+
+// What an operation on one key leaves in the model; returns whether it counts as one that found its key.
+bool ModelRun::ApplyOne(const Pending& p) {
+  const ValueRef* has = model_.Latest(p.rank);
+  const bool there = has != nullptr;
+  ValueRef next = p.step.value;
+  if (p.act == Act::kExpire) {
+    if (!Expires(p.step, has)) return false;
+    next = *has;
+    next.ends = p.step.value.ends;
+  } else if (p.step.more == kAsBefore) {
+    next.ends = there ? has->ends : 0;
+  }
+  const bool deletes = p.act == Act::kDelete || p.act == Act::kDeleteIfValue || p.step.more == kPast;
+  if (!deletes) {
+    model_.Put(p.rank, next);
+  } else if (there) {
+    model_.Delete(p.rank);
+  }
+  return there;
 }
 
 // Whether the operation's condition holds in the state before the batch.
@@ -86,13 +130,7 @@ uint64_t ModelRun::Apply(uint32_t partition) {
       continue;
     }
     if (!mine(p.rank)) continue;
-    const bool there = model_.Latest(p.rank) != nullptr;
-    existed += there ? 1 : 0;
-    if (p.act != Act::kDelete && p.act != Act::kDeleteIfValue) {
-      model_.Put(p.rank, p.step.value);
-    } else if (there) {
-      model_.Delete(p.rank);
-    }
+    existed += ApplyOne(p) ? 1 : 0;
   }
   return existed;
 }

@@ -30,6 +30,14 @@ uint64_t VersionedModel::Count() const {
   return n;
 }
 
+uint64_t VersionedModel::CountExpiring() const {
+  uint64_t n = 0;
+  for (const auto& history : histories_) {
+    n += !history.empty() && history.back().present && history.back().value.ends != 0 ? 1 : 0;
+  }
+  return n;
+}
+
 void VersionedModel::Set(size_t rank, const Entry& entry) {
   std::vector<Entry>& history = histories_[rank];
   if (!history.empty() && history.back().version == entry.version) {

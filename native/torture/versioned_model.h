@@ -20,8 +20,13 @@ namespace zkdb::test {
 struct ValueRef {
   uint32_t offset = 0;
   uint32_t size = 0;
+  uint32_t ends = 0;  // 0: its record never ends; else it does, at kFarTime + this
   bool operator==(const ValueRef&) const = default;
 };
+
+// Times that have not come while a test runs, ms.
+inline constexpr uint64_t kFarTime = uint64_t{1} << 45;
+inline uint64_t TimeOf(ValueRef value) { return value.ends == 0 ? 0 : kFarTime + value.ends; }
 
 // 1 MiB of random bytes, the same in every run.
 std::string_view ValueTable();
@@ -40,6 +45,8 @@ class VersionedModel {
   const ValueRef* Latest(size_t rank) const { return At(rank, UINT64_MAX); }
   // How many keys there are, with the change that is under way.
   uint64_t Count() const;
+  // How many of these end at some time.
+  uint64_t CountExpiring() const;
 
   void Put(size_t rank, ValueRef value) { Set(rank, {committed_ + 1, true, value}); }
   void Delete(size_t rank) { Set(rank, {committed_ + 1, false, {}}); }
