@@ -36,6 +36,7 @@ void Del(Session* s, Arguments args);
 void Exists(Session* s, Arguments args);
 void Get(Session* s, Arguments args);
 void GetDel(Session* s, Arguments args);
+void GetEx(Session* s, Arguments args);
 void Incr(Session* s, Arguments args);
 void IncrBy(Session* s, Arguments args);
 void MGet(Session* s, Arguments args);
@@ -44,6 +45,19 @@ void Set(Session* s, Arguments args);
 void SetNx(Session* s, Arguments args);
 void StrLen(Session* s, Arguments args);
 void Type(Session* s, Arguments args);
+
+// commands_expiry.cc
+void Expire(Session* s, Arguments args);
+void ExpireAt(Session* s, Arguments args);
+void ExpireTime(Session* s, Arguments args);
+void PExpire(Session* s, Arguments args);
+void PExpireAt(Session* s, Arguments args);
+void PExpireTime(Session* s, Arguments args);
+void Persist(Session* s, Arguments args);
+void PSetEx(Session* s, Arguments args);
+void PTtl(Session* s, Arguments args);
+void SetEx(Session* s, Arguments args);
+void Ttl(Session* s, Arguments args);
 
 // commands_transaction.cc
 void Discard(Session* s, Arguments args);

@@ -110,7 +110,7 @@ TEST(command_describes_the_table) {
   TestServer server(TempDirectory());
   TestClient client(&server);
   const std::string count = client.Send("COMMAND COUNT\r\n");
-  EXPECT(count.starts_with(":4"));
+  EXPECT(count.starts_with(":5"));
   EXPECT(client.Send("COMMAND\r\n").starts_with("*" + count.substr(1)));
   EXPECT_EQ(client.Send("COMMAND INFO get nope\r\n"),
             std::string("*2\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*2\r\n+@fast\r\n"

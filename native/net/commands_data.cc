@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "net/commands.h"
+#include "net/expiry_arguments.h"
 #include "net/numbers.h"
 #include "net/session.h"
 
@@ -32,19 +33,20 @@ struct Edit {
   std::string old;   // the value, when it is there
   std::string next;  // what it becomes
   bool remove = false;
+  NewTime time;  // of what it becomes; a value that was there keeps its own, unless `change` says another
 };
 
 // Makes `edit` true, unless the value is no longer the old one: then *result has a failed condition.
 bool WriteEdit(Session* s, Slice key, const Edit& edit, zkdb_write_result* result) {
   BatchBuilder* batch = s->StartBatch();
   if (s->store().txn != nullptr) {
-    edit.remove ? batch->Add(ZKDB_OP_DELETE, key) : batch->Add(ZKDB_OP_PUT, key, edit.next);
+    edit.remove ? batch->Add(ZKDB_OP_DELETE, key) : batch->PutTimed(ZKDB_OP_PUT, key, edit.next, edit.time);
   } else if (!edit.there) {
-    batch->Add(ZKDB_OP_PUT_IF_ABSENT, key, edit.next);
+    batch->PutTimed(ZKDB_OP_PUT_IF_ABSENT, key, edit.next, edit.time);
   } else if (edit.remove) {
     batch->Add(ZKDB_OP_DELETE_IF_VALUE, key, edit.old);
   } else {
-    batch->PutIfValue(key, edit.old, edit.next);
+    batch->PutIfValue(key, edit.old, edit.next, edit.time);
   }
   return Write(s, *batch, result);
 }
@@ -62,6 +64,7 @@ bool EditValue(Session* s, Slice key, F change) {
     if (code != ZKDB_OK && code != ZKDB_NOT_FOUND) return false;
     edit.there = code == ZKDB_OK;
     if (!edit.there) edit.old.clear();
+    edit.time = {edit.there ? uint8_t{ZKDB_PUT_KEEPS_TIME} : uint8_t{0}, 0};
     if (!change(&edit) || out->overflowed()) return false;
     zkdb_write_result result{};
     const size_t replied = out->size();
@@ -103,23 +106,24 @@ struct SetOptions {
   bool if_absent = false;
   bool if_present = false;
   bool get = false;
+  NewTime time;
 };
 
 // False after an error reply.
 bool ParseSetOptions(Session* s, Arguments options, SetOptions* out) {
-  constexpr std::string_view kExpiry[] = {"EX", "PX", "EXAT", "PXAT", "KEEPTTL"};
-  for (const Slice& option : options) {
-    for (const std::string_view name : kExpiry) {
-      if (!IsWord(option, name)) continue;
-      s->reply()->Error("ERR SET option " + std::string(name) + " is not supported by this server version");
-      return false;
-    }
+  for (size_t i = 0; i < options.size();) {
+    const Taken taken = TakeTime(s, "set", options, &i, &out->time);
+    if (taken == Taken::kFailed) return false;
+    if (taken == Taken::kYes) continue;
+    const Slice& option = options[i++];
     if (IsWord(option, "NX")) {
       out->if_absent = true;
     } else if (IsWord(option, "XX")) {
       out->if_present = true;
     } else if (IsWord(option, "GET")) {
       out->get = true;
+    } else if (IsWord(option, "KEEPTTL") && out->time.flags == 0) {
+      out->time.flags = ZKDB_PUT_KEEPS_TIME;
     } else {
       s->FailSyntax();
       return false;
@@ -130,10 +134,12 @@ bool ParseSetOptions(Session* s, Arguments options, SetOptions* out) {
 }
 
 // Puts under the condition. False after an error reply; *put says whether the condition held.
-bool PutIf(Session* s, zkdb_op kind, Slice key, Slice value, bool* put) {
+bool PutIf(Session* s, zkdb_op kind, Slice key, Slice value, NewTime time, bool* put) {
   if (!s->KeyFits(key)) return false;
   BatchBuilder* batch = s->StartBatch();
-  batch->Add(kind, key, value);
+  // Where nothing is there, there is no time to keep.
+  if (kind == ZKDB_OP_PUT_IF_ABSENT && time.flags == ZKDB_PUT_KEEPS_TIME) time = {};
+  batch->PutTimed(kind, key, value, time);
   zkdb_write_result result{};
   if (!Write(s, *batch, &result)) return false;
   *put = result.failed_index < 0;
@@ -145,6 +151,8 @@ void SetAndGet(Session* s, Slice key, Slice value, const SetOptions& options) {
     edit->there ? s->reply()->Bulk(edit->old) : s->reply()->Null();
     if (edit->there ? options.if_absent : options.if_present) return false;
     edit->next = value.ToString();
+    if (!edit->there || options.time.flags != ZKDB_PUT_KEEPS_TIME) edit->time = options.time;
+    if (!edit->there && options.time.flags == ZKDB_PUT_KEEPS_TIME) edit->time = {};
     return true;
   });
 }
@@ -245,19 +253,39 @@ void Set(Session* s, Arguments args) {
                        : options.if_present ? ZKDB_OP_PUT_IF_PRESENT
                                             : ZKDB_OP_PUT;
   bool put = false;
-  if (!PutIf(s, kind, args[1], args[2], &put)) return;
+  if (!PutIf(s, kind, args[1], args[2], options.time, &put)) return;
   put ? s->reply()->Ok() : s->reply()->Null();
 }
 
 void SetNx(Session* s, Arguments args) {
   bool put = false;
-  if (PutIf(s, ZKDB_OP_PUT_IF_ABSENT, args[1], args[2], &put)) s->reply()->Integer(put ? 1 : 0);
+  if (PutIf(s, ZKDB_OP_PUT_IF_ABSENT, args[1], args[2], {}, &put)) s->reply()->Integer(put ? 1 : 0);
 }
 
 void GetDel(Session* s, Arguments args) {
   EditValue(s, args[1], [&](Edit* edit) {
     edit->there ? s->reply()->Bulk(edit->old) : s->reply()->Null();
     edit->remove = true;
+    return edit->there;
+  });
+}
+
+void GetEx(Session* s, Arguments args) {
+  const Arguments options = args.subspan(2);
+  NewTime time;
+  bool persists = false;
+  for (size_t i = 0; i < options.size();) {
+    const Taken taken = persists ? Taken::kNo : TakeTime(s, "getex", options, &i, &time);
+    if (taken == Taken::kFailed) return;
+    if (taken == Taken::kYes) continue;
+    if (persists || time.flags != 0 || !IsWord(options[i++], "PERSIST")) return s->FailSyntax();
+    persists = true;
+  }
+  if (options.empty()) return Get(s, args);
+  EditValue(s, args[1], [&](Edit* edit) {
+    edit->there ? s->reply()->Bulk(edit->old) : s->reply()->Null();
+    edit->next = edit->old;
+    edit->time = time;
     return edit->there;
   });
 }

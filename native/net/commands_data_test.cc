@@ -20,18 +20,6 @@ TEST(set_takes_conditions_and_gives_the_old_value) {
   EXPECT_EQ(client.Send("SET a 1 NX XX\r\nSET a 1 FOO\r\n"), std::string("-ERR syntax error\r\n-ERR syntax error\r\n"));
 }
 
-TEST(options_of_expiry_are_refused_by_name) {
-  TestServer server(TempDirectory());
-  TestClient client(&server);
-  EXPECT_EQ(client.Send("SET a 1 EX 10\r\n"),
-            std::string("-ERR SET option EX is not supported by this server version\r\n"));
-  for (const char* option : {"PX", "exat", "PXAT", "keepttl"}) {
-    EXPECT(client.Call({"SET", "a", "1", option, "1"}).find("not supported by this server version") !=
-           std::string::npos);
-  }
-  EXPECT_EQ(client.Send("GET a\r\n"), std::string("$-1\r\n"));
-}
-
 TEST(lists_of_keys_are_read_written_and_deleted) {
   TestServer server(TempDirectory(), "4");
   TestClient client(&server);

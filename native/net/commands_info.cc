@@ -118,6 +118,9 @@ void WriteStats(const Facts& facts, std::string* text) {
   Line(text, "total_net_input_bytes", server.bytes_in);
   Line(text, "total_net_output_bytes", server.bytes_out);
   Line(text, "rejected_connections", server.rejected);
+  uint64_t expired = 0;
+  for (const DatabaseFigures& db : facts.databases) expired += db.stats.expired;
+  if (facts.databases.size() == server.databases) Line(text, "expired_keys", expired);
   Line(text, "zkdb_reader_pauses", server.pauses);
   Line(text, "zkdb_dropped_slow", server.dropped_slow);
   Line(text, "zkdb_dropped_idle", server.dropped_idle);
@@ -139,8 +142,9 @@ void WriteCpu(const Facts& facts, std::string* text) {
 void WriteKeyspace(const Facts& facts, std::string* text) {
   for (const DatabaseFigures& db : facts.databases) {
     if (db.keys == 0) continue;
-    // Tools read the three together. No key expires.
-    Line(text, "db" + std::to_string(db.number), "keys=" + std::to_string(db.keys) + ",expires=0,avg_ttl=0");
+    // Tools read the three together. The mean of the times is not known: 0 says so.
+    Line(text, "db" + std::to_string(db.number),
+         "keys=" + std::to_string(db.keys) + ",expires=" + std::to_string(db.stats.expiring) + ",avg_ttl=0");
   }
 }
 
@@ -155,7 +159,7 @@ struct Section {
 constexpr Section kSections[] = {
     {"SERVER", "Server", false, WriteServer}, {"CLIENTS", "Clients", false, WriteClients},
     {"MEMORY", "Memory", true, WriteMemory},  {"PERSISTENCE", "Persistence", true, WritePersistence},
-    {"STATS", "Stats", false, WriteStats},    {"REPLICATION", "Replication", false, WriteReplication},
+    {"STATS", "Stats", true, WriteStats},     {"REPLICATION", "Replication", false, WriteReplication},
     {"CPU", "CPU", false, WriteCpu},          {"KEYSPACE", "Keyspace", true, WriteKeyspace},
 };
 

@@ -18,7 +18,8 @@ const std::string kServer =
 const std::string kClients = "# Clients\r\nconnected_clients:11\r\nmaxclients:12\r\nblocked_clients:0\r\n";
 const std::string kStats =
     "# Stats\r\ntotal_connections_received:13\r\ntotal_commands_processed:15\r\ntotal_net_input_bytes:16\r\n"
-    "total_net_output_bytes:17\r\nrejected_connections:14\r\nzkdb_reader_pauses:18\r\nzkdb_dropped_slow:19\r\n"
+    "total_net_output_bytes:17\r\nrejected_connections:14\r\nexpired_keys:0\r\nzkdb_reader_pauses:18\r\nzkdb_dropped_"
+    "slow:19\r\n"
     "zkdb_dropped_idle:20\r\nzkdb_dropped_login:21\r\nzkdb_shared_writes:22\r\n";
 const std::string kReplication = "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n";
 const std::string kCpu = "# CPU\r\nused_cpu_sys:5.600000\r\nused_cpu_user:12.000034\r\n";

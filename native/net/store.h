@@ -13,6 +13,12 @@
 
 namespace zkdb::net {
 
+// The time that a put gives its record.
+struct NewTime {
+  uint8_t flags = 0;  // zkdb_put_flag
+  uint64_t time = 0;  // with ZKDB_PUT_EXPIRES: ms since 1970
+};
+
 // A packed batch. REQUIRES of every key: at most ZKDB_MAX_KEY_SIZE bytes; of every value: at most ZKDB_MAX_VALUE_SIZE.
 class BatchBuilder {
  public:
@@ -22,15 +28,30 @@ class BatchBuilder {
     Append(value);
     ++count_;
   }
-  void PutIfValue(Slice key, Slice expected, Slice value) {
-    AddHead(ZKDB_OP_PUT_IF_VALUE, 0, key.size, sizeof(uint32_t) + expected.size + value.size);
+  // A put, without an expected value, that says when its record ends; no flags as in NewTime: never.
+  void PutTimed(zkdb_op kind, Slice key, Slice value, const NewTime& time) {
+    AddHead(kind, time.flags, key.size, TimeSize(time) + value.size);
+    Append(key);
+    AppendTime(time);
+    Append(value);
+    ++count_;
+  }
+  void PutIfValue(Slice key, Slice expected, Slice value, const NewTime& time = {}) {
+    AddHead(ZKDB_OP_PUT_IF_VALUE, time.flags, key.size, sizeof(uint32_t) + expected.size + TimeSize(time) + value.size);
     Append(key);
     uint8_t size[sizeof(uint32_t)];
     Store32(size, static_cast<uint32_t>(expected.size));
     Append({size, sizeof size});
     Append(expected);
+    AppendTime(time);
     Append(value);
     ++count_;
+  }
+  // Another time for the record that is there; `flags`: zkdb_expire_flag set.
+  void Expire(Slice key, uint64_t time, uint8_t flags) {
+    uint8_t times[2 * ZKDB_TIME_SIZE] = {};
+    Store64(times, time);
+    Add(ZKDB_OP_EXPIRE, key, {times, sizeof times}, flags);
   }
   // Empties it; memory beyond 16 KiB is given back.
   void Clear() {
@@ -55,6 +76,12 @@ class BatchBuilder {
     Store16(head + 2, static_cast<uint16_t>(key_size));
     Store32(head + 4, static_cast<uint32_t>(value_size));
     Append({head, sizeof head});
+  }
+  static size_t TimeSize(const NewTime& time) { return time.flags != 0 ? ZKDB_TIME_SIZE : 0; }
+  void AppendTime(const NewTime& time) {
+    uint8_t bytes[ZKDB_TIME_SIZE];
+    Store64(bytes, time.time);
+    Append({bytes, TimeSize(time)});
   }
   void Append(Slice s) { bytes_.append(reinterpret_cast<const char*>(s.data), s.size); }
 
@@ -89,6 +116,10 @@ struct Store {
     uint8_t nothing = 0;
     const zkdb_code code = Get(key, &nothing, 0, size, err);
     return code == ZKDB_BUFFER_TOO_SMALL ? ZKDB_OK : code;
+  }
+  zkdb_code Expiry(Slice key, uint64_t* time, zkdb_error* err) const {
+    if (txn != nullptr) return zkdb_txn_expiry(txn, key.data, key.size, time, err);
+    return zkdb_expiry(db, nullptr, key.data, key.size, time, err);
   }
   zkdb_code Write(const BatchBuilder& batch, uint32_t write_flags, zkdb_write_result* result, zkdb_error* err,
                   zkdb_durability durability = ZKDB_DURABILITY_DEFAULT) const {
