@@ -4,12 +4,13 @@
  *
  * The memory is never handed to a caller, so nobody can detach it.
  */
-import { limits, Op, shared } from './binding.js'
+import { limits, Op, PutFlag, shared } from './binding.js'
 import { type Data, keyTooLarge, valueTooLarge, viewOf, writeText } from './bytes.js'
 import { ZkdbError } from './errors.js'
 import type { NativeRange } from './range.js'
 
 const headerSize = 8
+const timeSize = 8
 const firstSize = 16 * 1024
 /** A buffer that grew beyond this is not kept for the next batch. Bytes. */
 const keptSize = 4 * 1024 * 1024
@@ -57,32 +58,39 @@ export class BatchBuffer {
    *
    * @param kind - one of {@link Op}, except deleteRange.
    * @param expected - the value that the record must have, for putIfValue.
+   * @param time - when the record of a put ends, ms since 1970; 0: never.
    * @throws ZKDB_KEY_TOO_LARGE, ZKDB_VALUE_TOO_LARGE, ZKDB_BATCH_TOO_LARGE
    */
-  add(kind: number, key: Data, value: Data, expected?: Data): void {
+  add(kind: number, key: Data, value: Data, expected?: Data, time = 0): void {
     const keyData = checkedKey(key)
     const valueData = checkedValue(value)
-    this.#reserve(headerSize + room(keyData) + room(valueData))
+    this.#reserve(headerSize + room(keyData) + timeSize + room(valueData))
     const start = this.size
     const keySize = this.#write(keyData, start + headerSize)
     if (keySize > limits.maxKeySize) throw keyTooLarge(keySize)
     const valueStart = start + headerSize + keySize
-    const valueAt =
+    let valueAt =
       expected === undefined ? valueStart : this.#writeExpected(checkedValue(expected), valueStart, valueData)
+    if (time !== 0) valueAt = this.#writeTime(time, valueAt)
     const size = this.#write(valueData, valueAt)
     if (size > limits.maxValueSize) throw valueTooLarge(size)
     const end = valueAt + size
-    this.#header(kind, 0, keySize, end - valueStart)
+    this.#header(kind, time === 0 ? 0 : PutFlag.expires, keySize, end - valueStart)
     this.size = end
   }
 
   /** Writes the size of the expected value and the value at `at`, and returns where they end. */
   #writeExpected(expected: Data, at: number, value: Data): number {
-    this.#reserve(at - this.size + 4 + room(expected) + room(value))
+    this.#reserve(at - this.size + 4 + room(expected) + timeSize + room(value))
     const size = this.#write(expected, at + 4)
     if (size > limits.maxValueSize) throw valueTooLarge(size)
     this.buffer.writeUInt32LE(size, at)
     return at + 4 + size
+  }
+
+  #writeTime(time: number, at: number): number {
+    this.buffer.writeUInt32LE(time % 2 ** 32, at)
+    return this.buffer.writeUInt32LE(Math.floor(time / 2 ** 32), at + 4)
   }
 
   /** Adds all operations of another batch. */

@@ -55,6 +55,7 @@ export interface Binding {
 
   get(db: number, keySize: number): number
   getAt(db: number, snapshot: number, keySize: number): number
+  expiry(db: number, snapshot: number, keySize: number): number
   getInto(db: number, snapshot: number, keySize: number, buffer: Uint8Array): number
   getText(db: number, snapshot: number, keySize: number): string | number
   has(db: number, snapshot: number, keySize: number): number
@@ -153,6 +154,9 @@ export const Op = {
   deleteIfValue: 7
 } as const
 
+/** `zkdb_put_flag`. */
+export const PutFlag = { expires: 1 } as const
+
 /** `zkdb_range_flag`. */
 export const RangeFlag = { hasHi: 1, loExclusive: 2, hiInclusive: 4 } as const
 
@@ -175,7 +179,8 @@ export const State = {
   done: 5,
   ascii: 6,
   progressDone: 7,
-  progressTotal: 8
+  progressTotal: 8,
+  time: 9
 } as const
 
 const stateSize = 16

@@ -21,7 +21,7 @@ import {
   readStats,
   type VerifyResult
 } from './operations.js'
-import { readFast, readHas, readMany } from './point-reads.js'
+import { readExpiry, readFast, readHas, readMany } from './point-reads.js'
 import { Scan, type ScanOptions } from './scan.js'
 import { openSnapshotHandle } from './snapshot.js'
 import { SyncCalls } from './sync-calls.js'
@@ -94,6 +94,27 @@ export class Database<K = string, V = string> extends LevelDatabase<K, V> {
     const { handle } = this._opened()
     const encoded = encodeKey(this._source.keyEncoding(options.keyEncoding), key)
     return readHas(handle.id, openSnapshotHandle(options.snapshot, handle), writeKey(encoded))
+  }
+
+  /**
+   * When a record ends.
+   *
+   * @returns milliseconds since 1970, null when it never ends, undefined when the key is not there.
+   * @throws LEVEL_DATABASE_NOT_OPEN, LEVEL_INVALID_KEY, ZKDB_KEY_TOO_LARGE, ZKDB_CORRUPT, ZKDB_IO
+   * @example
+   * db.putSync('session', 'me', { ttl: 60_000 })
+   * const end = db.getExpirySync('session')
+   */
+  getExpirySync<Key = K>(key: Key, options: GetManyOptions<Key, V> = {}): number | null | undefined {
+    const { handle } = this._opened()
+    const encoded = encodeKey(this._source.keyEncoding(options.keyEncoding), key)
+    return readExpiry(handle.id, openSnapshotHandle(options.snapshot, handle), writeKey(encoded))
+  }
+
+  /** As {@link getExpirySync}. */
+  async getExpiry<Key = K>(key: Key, options: GetManyOptions<Key, V> = {}): Promise<number | null | undefined> {
+    if (this.status === 'opening') await this.deferAsync(async () => undefined)
+    return this.getExpirySync(key, options)
   }
 
   /**

@@ -27,4 +27,4 @@ export type {
   PartitionOfKey,
   PutOptions
 } from './types.js'
-export type { DelConditions, Durability, PutConditions, WriteOptions } from './write-options.js'
+export type { DelConditions, Durability, Expiry, PutConditions, WriteOptions } from './write-options.js'

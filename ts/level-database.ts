@@ -242,7 +242,7 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
   /**
    * Writes a record. Resolves when it is as durable as asked for.
    *
-   * @param options - `durability`; and at most one of the conditions `ifAbsent`, `ifPresent` and `ifValue`: with one
+   * @param options - `durability`; `ttl`; and at most one of the conditions `ifAbsent`, `ifPresent` and `ifValue`: with one
    *   of them the call resolves to a {@link WriteResult}, otherwise to undefined.
    * @throws ZKDB_KEY_TOO_LARGE, ZKDB_VALUE_TOO_LARGE, ZKDB_READ_ONLY, ZKDB_NO_SPACE, ZKDB_IO, ZKDB_FAILED and the
    *   codes of Level
@@ -303,7 +303,10 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
   _put(key: Data, value: Data, options: PrivateOptions): Promise<void> {
     const durability = durabilityOf(options)
     const { writer } = this.#ready
-    if (options[outcome] === undefined) return writer.put(key, value, durability)
+    if (options[outcome] === undefined) {
+      if (options.ttl === undefined) return writer.put(key, value, durability)
+      return this._batch([{ type: 'put', key, value, ttl: options.ttl }], options)
+    }
     return this.#alone([{ ...options, type: 'put', key, value }], options)
   }
 

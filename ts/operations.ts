@@ -71,6 +71,10 @@ export interface DatabaseStats {
   /** Log records and bytes replayed when the database was opened. */
   recoveredRecords: number
   recoveredBytes: number
+  /** Records that end at some time; some may have ended and not be removed yet. */
+  expiring: number
+  /** Records removed since the open because they had ended. */
+  expired: number
   /** Writes are refused until the database is reopened. */
   failed: boolean
 }

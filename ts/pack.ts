@@ -7,7 +7,7 @@ import { Op } from './binding.js'
 import type { Data } from './bytes.js'
 import type { EncodedRange } from './range.js'
 import { RecordReader } from './record-reader.js'
-import { type Conditions, delKind, expectedValue, putKind } from './write-options.js'
+import { type Conditions, delKind, expectedValue, putKind, timeOf } from './write-options.js'
 
 /** An operation that is encoded. */
 export interface PrivateOperation extends Conditions {
@@ -26,7 +26,7 @@ export function packOperation(batch: BatchBuffer, operation: PrivateOperation): 
   if (operation.type === 'put') {
     const kind = putKind(operation)
     const expected = kind === Op.putIfValue ? operation[expectedValue] : undefined
-    batch.add(kind, operation.key, operation.value as Data, expected)
+    batch.add(kind, operation.key, operation.value as Data, expected, timeOf(operation))
   } else {
     batch.add(delKind(operation), operation.key, operation[expectedValue] ?? '')
   }

@@ -68,6 +68,14 @@ export function readHas(db: number, snapshot: number, keySize: number): boolean 
   return checked(binding.has(db, snapshot, keySize)) === 1
 }
 
+/** When the record ends, ms since 1970; null: never. Undefined when the key is not there. */
+export function readExpiry(db: number, snapshot: number, keySize: number): number | null | undefined {
+  const code = binding.expiry(db, snapshot, keySize)
+  if (code === Code.notFound) return undefined
+  checked(code)
+  return shared.state[State.time]! || null
+}
+
 /** Keys one after another, and where each begins. Used again by the next call. */
 let packedKeys = Buffer.allocUnsafeSlow(16 * 1024)
 let offsets = new Uint32Array(257)

@@ -133,7 +133,7 @@ export class SyncCalls {
     const events = this.#db.listenerCount('write') > 0 ? ([] as object[]) : undefined
     const keyEncoding = this.#source.keyEncoding(options.keyEncoding)
     const valueEncoding = this.#source.valueEncoding(options.valueEncoding)
-    const mayBePlain = events === undefined && !hasCondition(options)
+    const mayBePlain = events === undefined && !hasCondition(options) && options.ttl === undefined
     let isConditional = false
     const result = sync.write(
       (batch) => {
@@ -168,7 +168,7 @@ export class SyncCalls {
     const keyEncoding = source.keyEncoding(operation.keyEncoding ?? options.keyEncoding)
     const ownKey = encodeKey(keyEncoding, operation.key)
     const key = sublevel == null ? ownKey : sublevel.prefixKey(ownKey, keyEncoding.format, false)
-    const encoded: PrivateOperation = { type, key }
+    const encoded: PrivateOperation = { type, key, ttl: operation.ttl ?? options.ttl }
     if (hasCondition(operation) || hasCondition(options)) this.#addConditions(encoded, operation, options, source)
     if (type === 'put') {
       const valueEncoding = source.valueEncoding(operation.valueEncoding ?? options.valueEncoding)
@@ -206,6 +206,7 @@ function isPlainPut(operation: Operation): boolean {
     operation.sublevel == null &&
     operation.keyEncoding === undefined &&
     operation.valueEncoding === undefined &&
+    operation.ttl === undefined &&
     !hasCondition(operation)
   )
 }

@@ -13,10 +13,12 @@ import {
   type Conditions,
   type DelConditions,
   delKind,
+  type Expiry,
   expectedValue,
   hasCondition,
   type PutConditions,
   putKind,
+  timeOf,
   withExpectedValue
 } from './write-options.js'
 
@@ -58,7 +60,7 @@ export class Transaction<K = string, V = string> {
   }
 
   /** Writes a record. With a condition the answer says whether it was written. */
-  put(key: K, value: V, options: EncodingOptions & PutConditions<V> = {}): WriteResult {
+  put(key: K, value: V, options: EncodingOptions & PutConditions<V> & Expiry = {}): WriteResult {
     const valueEncoding = this.#source.valueEncoding(options.valueEncoding)
     const conditions: Conditions = hasCondition(options as Conditions)
       ? withExpectedValue(options, this.#source)
@@ -125,7 +127,8 @@ export class Transaction<K = string, V = string> {
 
   #write(kind: number, key: Data, value: Data, conditions: Conditions): WriteResult {
     this.#batch.reset()
-    this.#batch.add(kind, key, value, kind === Op.putIfValue ? conditions[expectedValue] : undefined)
+    const expected = kind === Op.putIfValue ? conditions[expectedValue] : undefined
+    this.#batch.add(kind, key, value, expected, timeOf(conditions))
     checked(binding.txnWrite(this.#id, this.#batch.buffer, this.#batch.size))
     return resultFromState()
   }

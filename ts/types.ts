@@ -11,10 +11,10 @@ import type {
   AbstractLevel,
   AbstractPutOptions
 } from 'abstract-level'
-import type { DelConditions, PutConditions, WriteOptions } from './write-options.js'
+import type { DelConditions, Expiry, PutConditions, WriteOptions } from './write-options.js'
 
 /** Options of `put` and `putSync`. */
-export type PutOptions<K, V> = AbstractPutOptions<K, V> & WriteOptions
+export type PutOptions<K, V> = AbstractPutOptions<K, V> & WriteOptions & Expiry
 /** Options of a put with a condition: it resolves to a `WriteResult`. */
 export type ConditionalPutOptions<K, V> = PutOptions<K, V> &
   (
@@ -31,14 +31,14 @@ export type ConditionalDelOptions<K, V> = DelOptions<K> &
   Pick<AbstractPutOptions<K, V>, 'valueEncoding'>
 
 /** Options of `batch` and `batchSync`. */
-export type BatchOptions<K, V> = AbstractBatchOptions<K, V> & WriteOptions
+export type BatchOptions<K, V> = AbstractBatchOptions<K, V> & WriteOptions & Expiry
 
 // biome-ignore lint/suspicious/noExplicitAny: an operation may name a sublevel of any database
 type AnyLevel = AbstractLevel<any, any, any>
 
 /** An operation of a batch, which may have a condition. Conditions are checked against the state before the batch. */
 export type BatchOperation<K, V> =
-  | (AbstractBatchPutOperation<AnyLevel, K, V> & PutConditions<V>)
+  | (AbstractBatchPutOperation<AnyLevel, K, V> & PutConditions<V> & Expiry)
   | (AbstractBatchDelOperation<AnyLevel, K> &
       DelConditions<V> &
       Pick<AbstractBatchPutOperation<AnyLevel, K, V>, 'valueEncoding'>)

@@ -24,6 +24,15 @@ export interface WriteOptions {
   nonAtomic?: boolean | undefined
 }
 
+/** How long the record of a put lasts. */
+export interface Expiry {
+  /**
+   * Milliseconds after which the record ends: it is then not there any more. Without it the record never ends, also
+   * when the one that it replaces did.
+   */
+  ttl?: number | undefined
+}
+
 /** Conditions of a put. At most one of them. A condition that fails is a result, not an exception. */
 export interface PutConditions<V> {
   /** Write only when the key is not there. */
@@ -39,6 +48,9 @@ export interface DelConditions<V> {
   /** Delete only when the key has this value. */
   ifValue?: V | undefined
 }
+
+/** Milliseconds: 100,000 years. */
+const longestTtl = 3.2e15
 
 const durabilities: Readonly<Record<string, number>> = { commit: 1, interval: 2, none: 3 }
 
@@ -59,8 +71,17 @@ export function writeFlagsOf(options: WriteOptions): number {
 /** Where the encoded expected value of an operation travels through abstract-level. */
 export const expectedValue: unique symbol = Symbol('zkdb expected value')
 
+/** When a record of this option ends, ms since 1970; 0: never. @throws TypeError for a ttl that is no positive number */
+export function timeOf({ ttl }: Expiry): number {
+  if (ttl === undefined) return 0
+  if (typeof ttl !== 'number' || !(ttl > 0 && ttl <= longestTtl)) {
+    throw new TypeError(`The option 'ttl' must be a positive number of milliseconds, received ${String(ttl)}`)
+  }
+  return Math.floor(Date.now() + ttl)
+}
+
 /** An operation or options that may carry conditions. */
-export interface Conditions {
+export interface Conditions extends Expiry {
   ifAbsent?: unknown
   ifPresent?: unknown
   ifValue?: unknown

@@ -37,6 +37,7 @@ enum StateSlot : size_t {
   kStateAscii = 6,  // 1: every byte of the chunk's keys and values is below 0x80
   kStateProgressDone = 7,
   kStateProgressTotal = 8,
+  kStateTime = 9,  // when a record ends, ms since 1970; 0: never
   kStateSize = 16
 };
 

@@ -126,6 +126,8 @@ class StatsJob : public Job {
     Set(env, to, "memoryBytes", stats_.memory_bytes);
     Set(env, to, "recoveredRecords", stats_.recovered_records);
     Set(env, to, "recoveredBytes", stats_.recovered_bytes);
+    Set(env, to, "expiring", stats_.expiring);
+    Set(env, to, "expired", stats_.expired);
     SetBoolean(env, to, "failed", stats_.failed != 0);
   }
 

@@ -104,6 +104,20 @@ napi_value Has(napi_env env, napi_callback_info info) {
   return code == ZKDB_NOT_FOUND ? args.Number(0) : args.Code(code);
 }
 
+// expiry(db, snapshot, keySize): 0, with the time in the state array
+napi_value Expiry(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  Environment& environment = args.environment();
+  ReadTarget target;
+  if (napi_value failure = ReadTargetOf(args, &target)) return failure;
+  uint64_t time = 0;
+  const zkdb_code code =
+      zkdb_expiry(target.db, target.snapshot, environment.keys().data, target.key_size, &time, &environment.error());
+  if (code != ZKDB_OK) return args.Code(code);
+  environment.state(kStateTime) = static_cast<double>(time);
+  return args.Number(0);
+}
+
 // Keys packed one after another; offsets[i] .. offsets[i + 1] is key i.
 struct KeyList {
   const uint8_t* keys;
@@ -196,7 +210,7 @@ napi_value PartitionOf(napi_env env, napi_callback_info info) {
 }
 
 constexpr FunctionEntry kFunctions[] = {
-    {"get", Get}, {"getAt", GetAt},     {"getInto", GetInto}, {"getText", GetText},
+    {"get", Get}, {"getAt", GetAt},     {"getInto", GetInto}, {"getText", GetText},         {"expiry", Expiry},
     {"has", Has}, {"getMany", GetMany}, {"hasMany", HasMany}, {"partitionOf", PartitionOf},
 };
 
