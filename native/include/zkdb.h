@@ -254,7 +254,8 @@ ZKDB_EXPORT void zkdb_txn_abort(zkdb_txn *txn);
 
 /* ---- snapshots and scans --------------------------------------------------------------------------------------- */
 
-/* Pins the latest committed state of all local partitions: one cut. Records end in it all the same. Release with zkdb_snapshot_close. */
+/* Pins the latest committed state of all local partitions: one cut. Records end in it all the same. Release with
+ * zkdb_snapshot_close. */
 ZKDB_EXPORT zkdb_code zkdb_snapshot_open(zkdb_db *db, zkdb_snapshot **out, zkdb_error *err);
 ZKDB_EXPORT void zkdb_snapshot_close(zkdb_snapshot *snapshot);
 ZKDB_EXPORT uint64_t zkdb_snapshot_sequence(const zkdb_snapshot *snapshot);

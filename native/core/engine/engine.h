@@ -101,9 +101,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   zkdb_code Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status);
   zkdb_code GetMany(const Snapshot* snapshot, const uint8_t* keys, const uint32_t* offsets, uint32_t count,
                     uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, Status* status);
-  // The tree of a partition in a snapshot, or the latest one.
   // When the record of `key` ends, 0: never. ZKDB_NOT_FOUND as Get.
   zkdb_code Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status);
+  // The tree of a partition in a snapshot, or the latest one.
   Status TreeOf(uint32_t partition, const Snapshot* snapshot, TreeRoot* out);
   Status Estimate(uint32_t partition, const KeyRange& range, uint64_t* records);
 
