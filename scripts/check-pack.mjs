@@ -48,10 +48,18 @@ function checkManifest() {
 }
 
 const programs = {
-  'esm.mjs':
-    "import { open } from 'zkdb'\nimport * as legacy from 'zkdb/legacy'\nimport * as remote from 'zkdb/remote'\n",
-  'cjs.cjs':
-    "const { open } = require('zkdb')\nconst legacy = require('zkdb/legacy')\nconst remote = require('zkdb/remote')\n"
+  'esm.mjs': `
+import { open } from 'zkdb'
+import * as legacy from 'zkdb/legacy'
+import * as remote from 'zkdb/remote'
+import { serve } from 'zkdb/server'
+`,
+  'cjs.cjs': `
+const { open } = require('zkdb')
+const legacy = require('zkdb/legacy')
+const remote = require('zkdb/remote')
+const { serve } = require('zkdb/server')
+`
 }
 const body = `
 async function main() {
@@ -63,6 +71,13 @@ async function main() {
   if (typeof legacy.zkDB_Open !== 'function') throw new Error('zkdb/legacy has no zkDB_Open')
   const error = await remote.connect({ path: process.argv[2] + '/none' }).catch((error) => error)
   if (error.code !== 'ZKDB_UNREACHABLE') throw new Error('zkdb/remote gave ' + error)
+  const listen = process.argv[2] + '.sock'
+  const server = await serve(process.argv[2], { listen, password: 'secret' })
+  const client = await remote.connect({ path: listen, password: 'secret' })
+  const served = await client.get('key')
+  await client.close()
+  await server.close()
+  if (served !== 'value') throw new Error('zkdb/server gave ' + served)
 }
 main()
 `
@@ -71,6 +86,14 @@ const typescript = `
 import { type Database, open, type Snapshot, ZkdbError } from 'zkdb'
 import { zkDB_Open } from 'zkdb/legacy'
 import { connect, type RemoteClient } from 'zkdb/remote'
+import { type AuditEvent, type ServeOptions, type Server, serve } from 'zkdb/server'
+async function serveGuarded(path: string, events: AuditEvent[]): Promise<string> {
+  const options: ServeOptions = { listen: [':0'], password: 'secret', onAudit: (event) => events.push(event) }
+  const server: Server = await serve(path, options)
+  await server.reload()
+  await server.close({ deadlineMs: 100 })
+  return server.address()
+}
 async function remoteLength(url: string): Promise<number> {
   const db: RemoteClient<string, string> = await connect(url, { timeout: 1000 })
   const names: string[] = await db.range<string>({ gte: 'k', values: false }).toArray()
@@ -88,7 +111,7 @@ async function lengthOf(path: string): Promise<number> {
   const records: [string, string][] = [...db.scanSync({ gte: 'k' })]
   await snapshot.close()
   await db.close()
-  if (typeof remoteLength !== 'function') throw new Error('not compiled')
+  if (typeof remoteLength !== 'function' || typeof serveGuarded !== 'function') throw new Error('not compiled')
   if (typeof zkDB_Open !== 'function' || records.length !== 1) throw new ZkdbError('TEST', 'not what was written')
   return (value ?? '').length
 }

@@ -73,6 +73,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportOperationFunctions(env, exports, environment);
   ExportToolFunctions(env, exports, environment);
   ExportServerFunctions(env, exports, environment);
+  ExportServerGuardFunctions(env, exports, environment);
   return exports;
 }
 

@@ -131,5 +131,6 @@ void ExportScanFunctions(napi_env env, napi_value exports, Environment* environm
 void ExportOperationFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportToolFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportServerFunctions(napi_env env, napi_value exports, Environment* environment);
+void ExportServerGuardFunctions(napi_env env, napi_value exports, Environment* environment);
 
 }  // namespace zkdb::addon

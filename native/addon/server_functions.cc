@@ -8,6 +8,7 @@
 
 #include "addon/arguments.h"
 #include "addon/job.h"
+#include "addon/server_events.h"
 #include "net/loop/loop_server.h"
 
 namespace zkdb::addon {
@@ -51,8 +52,9 @@ bool SetNumber(const Setting<T> (&settings)[N], const std::string& name, const s
 }
 
 bool Set(const std::string& name, const std::string& value, ServerOptions* options) {
-  if (name == "password") {
-    options->password = value;
+  if (name == "addresses") return net::AddressList::Parse(value, &options->listed);
+  if (name == "needsLogin") {
+    options->needs_login = value == "true";
     return true;
   }
   if (name == "tcpDelay") {
@@ -82,8 +84,9 @@ using DbPtr = std::unique_ptr<zkdb_db, CloseDb>;
 
 class StartJob : public Job {
  public:
-  StartJob(Environment* environment, std::vector<std::string> paths, ServerOptions options)
-      : Job(environment, nullptr), paths_(std::move(paths)), options_(std::move(options)) {}
+  StartJob(Environment* environment, std::vector<std::string> paths, ServerOptions options,
+           std::shared_ptr<ServerEvents> events)
+      : Job(environment, nullptr), paths_(std::move(paths)), options_(std::move(options)), events_(std::move(events)) {}
 
  protected:
   void Execute() override {
@@ -96,7 +99,7 @@ class StartJob : public Job {
     }
     std::vector<zkdb_db*> databases;
     for (DbPtr& db : opened) databases.push_back(db.release());
-    const Status status = LoopServer::Start(options_, std::move(databases), &server_);
+    const Status status = LoopServer::Start(options_, std::move(databases), std::move(events_), &server_);
     if (!status.ok()) Take(status);
   }
   void Describe(napi_env env, napi_value result) override {
@@ -126,6 +129,7 @@ class StartJob : public Job {
 
   const std::vector<std::string> paths_;
   const ServerOptions options_;
+  std::shared_ptr<ServerEvents> events_;
   std::unique_ptr<LoopServer> server_;
 };
 
@@ -148,7 +152,8 @@ class StopJob : public Job {
   const uint64_t deadline_ms_;
 };
 
-// serverStart(databases: string[], addresses: string[] (host, port, path), settings: string[] (name, value)):
+// serverStart(databases: string[], addresses: string[] (host, port, path), settings: string[] (name, value), onEvent:
+// a function that is called as server_events.h says):
 // Promise<{code, server, addresses: {host, port, path}[]}>, or a negative number
 napi_value ServerStart(napi_env env, napi_callback_info info) {
   const Arguments args(env, info);
@@ -161,7 +166,9 @@ napi_value ServerStart(napi_env env, napi_callback_info info) {
   for (size_t i = 0; i < settings.size(); i += 2) {
     if (!Set(settings[i], settings[i + 1], &options)) return args.Invalid();
   }
-  return Job::Start(env, new StartJob(&args.environment(), std::move(paths), std::move(options)));
+  std::shared_ptr<ServerEvents> events = ServerEvents::Create(env, args[3]);
+  if (events == nullptr) return args.Invalid();
+  return Job::Start(env, new StartJob(&args.environment(), std::move(paths), std::move(options), std::move(events)));
 }
 
 // serverStop(server, deadlineMs): Promise<{code}>, or a negative number. The number is gone at once.

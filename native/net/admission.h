@@ -1,4 +1,4 @@
-// Who may come in: how many connections there are, of all and of one address.
+// Who may come in: from which addresses, and how many connections there are, of all and of one address.
 //
 // Thread-safety: all functions may be called by any thread.
 //
@@ -11,9 +11,11 @@
 #include <mutex>
 #include <string>
 
+#include "net/address_list.h"
+
 namespace zkdb::net {
 
-enum class Verdict { kAdmitted, kTooMany, kTooManyOfAddress };
+enum class Verdict { kAdmitted, kTooMany, kTooManyOfAddress, kNotListed };
 
 class Admission {
  public:
@@ -25,10 +27,15 @@ class Admission {
   void Leave(const std::string& address);
   uint32_t connections() const;
 
+  // From now on these alone may come in, besides Unix sockets. Who is in stays.
+  void SetListed(AddressList listed);
+  bool Lists(const std::string& address) const;
+
  private:
   const uint32_t max_connections_;
   const uint32_t max_per_address_;
   mutable std::mutex mutex_;
+  AddressList listed_;
   uint32_t connections_ = 0;
   std::map<std::string, uint32_t> of_address_;
 };

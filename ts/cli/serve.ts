@@ -4,6 +4,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { ZkdbError } from '../errors.js'
+import type { AuditEvent } from '../server/access-audit.js'
+import { formatAddress } from '../server/address.js'
 import type { ServerStats } from '../server/native.js'
 import { type Server, serve } from '../server/server.js'
 import { type ProcessSettings, readServerKeys, type ServeOptions } from '../server/settings.js'
@@ -17,6 +19,12 @@ interface ServeFlags extends WriteFlags {
   config?: string
   listen?: string[]
   unix?: string[]
+  tlsListen?: string[]
+  tlsCertificate?: string
+  tlsKey?: string
+  tlsClientCa?: string
+  tlsRequireClientCertificate?: boolean
+  accessFile?: string
   threads?: number
   maxConnections?: number
   maxConnectionsPerAddress?: number
@@ -46,9 +54,11 @@ function optionsOf(flags: ServeFlags): ServeOptions & ProcessSettings {
   const times = (value: number | undefined, factor: number) => (value === undefined ? undefined : value * factor)
   const listen = [...(flags.listen ?? []), ...(flags.unix ?? [])]
   const { threads, maxConnections, maxConnectionsPerAddress, listenQueueLength, tcpDelay } = flags
+  const { tlsListen, tlsCertificate, tlsKey, tlsClientCa, tlsRequireClientCertificate, accessFile } = flags
   const { logFile, pidFile, verbose, processLife } = flags
   const all = {
     listen: listen.length > 0 ? listen : undefined,
+    ...{ tlsListen, tlsCertificate, tlsKey, tlsClientCa, tlsRequireClientCertificate, accessFile },
     maxIdleMs: times(flags.maxIdleTime, 1000),
     maxPacketSize: times(flags.maxPacketSize, 1024),
     ...{ threads, maxConnections, maxConnectionsPerAddress, listenQueueLength, tcpDelay },
@@ -111,16 +121,34 @@ function removePidFile(path: string): void {
   }
 }
 
+async function reload(server: Server, log: Log): Promise<void> {
+  try {
+    await server.reload()
+    log.write(1, 'reloaded')
+  } catch (error) {
+    const { code, message } = failureOf(error)
+    log.write(0, 'not reloaded', { code, message })
+  }
+}
+
 async function runServer(path: string, settings: ServeOptions & ProcessSettings, flags: ServeFlags): Promise<number> {
   const log = new Log(settings.logFile, settings.verbose ?? 1)
-  process.on('SIGHUP', () => log.reopen())
+  // Before the server runs there is nothing to read again.
+  let running: Server | undefined
+  process.on('SIGHUP', () => {
+    log.reopen()
+    if (running) void reload(running, log)
+  })
   let tell: (error: ZkdbError) => void
   const urgent = new Promise<ZkdbError>((resolve) => (tell = resolve))
   const { logFile: _, pidFile, verbose: __, processLife = 0, ...options } = settings
   try {
     const onUrgent = (error: ZkdbError) => tell(error)
-    const server = await using(openToWrite(path, flags), (db) => serve(db, { ...options, onUrgent }))
-    const addresses = server.addresses().map((address) => address.path || `${address.host}:${address.port}`)
+    // Verbose = 0 is for errors alone.
+    const onAudit = ({ event, ...facts }: AuditEvent) => log.write(1, event, facts)
+    const server = await using(openToWrite(path, flags), (db) => serve(db, { ...options, onUrgent, onAudit }))
+    running = server
+    const addresses = server.addresses().map(formatAddress)
     if (pidFile) writeFileSync(pidFile, `${process.pid}\n`)
     log.write(1, 'ready', { database: path, addresses })
     if (flags.json) out.json({ ready: true, pid: process.pid, addresses })
@@ -156,6 +184,16 @@ function collect(text: string, previous: string[] = []): string[] {
   return [...previous, text]
 }
 
+function withGuards(command: Command): Command {
+  return command
+    .option('--access-file <file>', 'AccessFile: who may log in and do what; "zkdb user" makes it')
+    .option('--tls-listen <host:port>', 'TlsAddressPath: where TLS is spoken, repeatable', collect)
+    .option('--tls-certificate <file>', 'TlsCertificate: of the server, in PEM')
+    .option('--tls-key <file>', 'TlsKey: its key, for nobody else to read')
+    .option('--tls-client-ca <file>', 'TlsClientCa: authorities whose certificates name users')
+    .option('--tls-require-client-certificate', 'TlsRequireClientCertificate = Yes')
+}
+
 function withLimits(command: Command): Command {
   const count = wholeNumber(1, 1_000_000)
   return command
@@ -179,8 +217,9 @@ export function addServe(program: Command, run: Run): void {
     .command('serve')
     .summary('serve a database to Redis clients')
     .description(
-      'Serves a database over TCP and Unix sockets to Redis clients. Settings come from [server] in the ' +
-        'configuration; options go before them. SIGTERM stops it cleanly, SIGHUP opens the log anew.'
+      'Serves a database over TCP, TLS and Unix sockets to Redis clients. Settings come from [server] in the ' +
+        'configuration; options go before them. SIGTERM stops it cleanly; SIGHUP opens the log anew, and reads the ' +
+        'access file and the certificates again.'
     )
     .argument('[database]', 'configuration file, or directory with a zkdb.conf')
     .option('--json', 'print JSON')
@@ -188,14 +227,20 @@ export function addServe(program: Command, run: Run): void {
     .option('--listen <host:port>', 'where to listen, repeatable; default: AddressPath, or 127.0.0.1:6379', collect)
     .option('--unix <path>', 'a Unix socket to listen at, repeatable', collect)
     .option('--supervise', 'start the server as a child, and again when it ends unexpectedly')
-  withLimits(withWriting(command))
+  withLimits(withGuards(withWriting(command)))
     .addHelpText(
       'after',
       `
 Examples:
   zkdb serve ./data --create
   zkdb serve --config app.conf --listen 127.0.0.1:6400 --unix /run/app/zkdb.sock
-  redis-cli -p 6400 get user:1`
+  redis-cli -p 6400 get user:1
+
+Other machines are let in with TLS and a login:
+  zkdb user add access.conf alice --rights read,write --databases 0
+  zkdb serve --config app.conf --access-file access.conf --tls-listen 0.0.0.0:6380 \\
+    --tls-certificate server.pem --tls-key server.key
+  redis-cli --tls --cacert ca.pem -h db.example -p 6380 --user alice --askpass get user:1`
     )
     .action((database: string | undefined, flags: ServeFlags) => run(serveCommand(database, flags)))
 }

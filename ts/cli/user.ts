@@ -53,7 +53,7 @@ async function remove(file: string, name: string, flags: CommonOptions): Promise
 }
 
 async function changePassword(file: string, name: string, flags: PasswordFlags): Promise<number> {
-  const isThere = parseIni(readAccessText(file).text, file).some(({ section }) => userOf(section) === name)
+  const isThere = parseIni(readAccessText(file).bytes, file).some(({ section }) => userOf(section) === name)
   // Asking for a password that nobody gets would be rude.
   setVerifier(file, name, isThere ? await newVerifier(flags) : '')
   return done(flags, name, `${name} has a new password; a running server reads it again at SIGHUP`)

@@ -1,67 +1,28 @@
 /**
- * The audit log: a line of JSON per login, denied command and command of an admin. It never holds a key, a value or a
- * password: the session does not tell them.
+ * What an audit log keeps: logins, denied commands and commands of admins. It never has a key, a value or a password:
+ * the session does not tell them.
  */
-import type { Writable } from 'node:stream'
 
 /** What happened. */
 export type AuditKind = 'login' | 'login-refused' | 'denied' | 'admin'
 
-/** An event as the session tells it: `AuditEvent` of native/net/host.h. */
+/** An event of the audit log. */
 export interface AuditEvent {
   event: AuditKind
-  /** The number of the connection. */
+  /** The number of the connection, as in CLIENT LIST; 0 when it did not become one. */
   client: number
+  /** `host:port` of the client, or the path of the Unix socket. */
   address: string
+  /** Who logged in, or tried to; else the user of the connection. */
   user: string
+  /** Of logins by certificate: `ok`, or why it is not taken. */
+  certificate?: string
   /** Of `denied` and `admin`: its name. */
   command?: string
   /** Of `denied`: what was missing. */
   reason?: 'command' | 'database' | 'key'
-  /** Of `denied`: how many were denied since the login. The session tells the first 100, then each power of two. */
+  /** Of `denied`: how many were denied since the login. Told are the first 100, then each power of two. */
   count?: number
-}
-
-const defaultMaxWaiting = 1024 * 1024
-
-/** Writes events to a stream. When the stream is too slow, events are dropped and counted rather than kept. */
-export class AuditWriter {
-  #stream: Writable
-  readonly #maxWaiting: number
-  readonly #now: () => Date
-  #dropped = 0
-
-  /** At most `maxWaiting` bytes wait in the stream. */
-  constructor(stream: Writable, maxWaiting = defaultMaxWaiting, now: () => Date = () => new Date()) {
-    this.#stream = stream
-    this.#maxWaiting = maxWaiting
-    this.#now = now
-  }
-
-  /** Writes to another stream from now on: the log was rotated. The caller ends the old one. */
-  set stream(stream: Writable) {
-    this.#stream = stream
-  }
-
-  /** Events that were dropped since the last line that says so. */
-  get dropped(): number {
-    return this.#dropped
-  }
-
-  /** Writes an event. */
-  write(event: AuditEvent): void {
-    if (this.#stream.writableLength >= this.#maxWaiting || !this.#stream.writable) {
-      this.#dropped++
-      return
-    }
-    if (this.#dropped > 0) {
-      this.#line({ event: 'dropped', count: this.#dropped })
-      this.#dropped = 0
-    }
-    this.#line(event)
-  }
-
-  #line(fields: object): void {
-    this.#stream.write(`${JSON.stringify({ time: this.#now().toISOString(), ...fields })}\n`)
-  }
+  /** Events before this one that were lost, because more came than could be taken. */
+  dropped?: number
 }

@@ -112,7 +112,7 @@ class AccessText {
 
 function replaceFile(file: string, temporary: string, descriptor: number, change: (text: AccessText) => void): void {
   const old = existsSync(file) ? readAccessText(file) : undefined
-  const text = new AccessText(old?.text ?? Buffer.alloc(0), file)
+  const text = new AccessText(old?.bytes ?? Buffer.alloc(0), file)
   change(text)
   parseAccess(text.bytes, file)
   const bytes = text.bytes

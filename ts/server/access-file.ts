@@ -12,11 +12,11 @@
  *
  * A prefix may hold `\xHH` for any byte (a comma, a blank at its end) and `\\` for a backslash.
  */
-import { closeSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { binding } from '../binding.js'
 import { errorFrom, type NativeFailure, ZkdbError } from '../errors.js'
 import { parseVerifier, type Verifier } from './access-verifier.js'
+import { type PrivateFile, readPrivateFile } from './private-file.js'
 
 /** What may be done, as `Rights` names it. */
 export const verbs = ['read', 'write', 'scan', 'admin'] as const
@@ -64,8 +64,8 @@ export interface AccessUser extends UserRights {
 export interface AccessFile {
   file: string
   users: Map<string, AccessUser>
-  /** Whether a client of this IP address may connect. */
-  allowsAddress(address: string): boolean
+  /** The addresses and networks (ADDRESS/BITS) that clients may connect from; none: any. */
+  addresses: string[]
 }
 
 /** A line of an INI file: a section's header, or an entry of it. */
@@ -176,24 +176,18 @@ const setters: Record<string, (user: AccessUser, value: string) => string | unde
   }
 }
 
-function takeAddresses(list: BlockList, value: string): string | undefined {
+function takeAddresses(list: string[], value: string): string | undefined {
   const words = listOf(value)
   if (typeof words === 'string') return words
   for (const word of words) {
-    const [, address = '', bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(word) ?? []
+    const [, address = '', bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(word) ?? []
     const version = isIP(address)
-    const most = version === 4 ? 32 : 128
-    if (version === 0 || Number(bits ?? 0) > most) return `"${word}" is no IP address, and no ADDRESS/BITS`
-    list.addSubnet(address, Number(bits ?? most), version === 4 ? 'ipv4' : 'ipv6')
+    if (version === 0 || Number(bits ?? 0) > (version === 4 ? 32 : 128)) {
+      return `"${word}" is no IP address, and no ADDRESS/BITS`
+    }
+    list.push(word)
   }
   return undefined
-}
-
-/** Whether an address is in the list; one of IPv4 may be written as ::ffff:1.2.3.4. */
-function isListed(list: BlockList, address: string): boolean {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '')
-  const version = isIP(plain)
-  return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6')
 }
 
 function checkUser(file: string, header: IniLine, user: AccessUser): void {
@@ -212,7 +206,7 @@ function checkUser(file: string, header: IniLine, user: AccessUser): void {
  */
 export function parseAccess(text: Uint8Array, file: string): AccessFile {
   const users = new Map<string, AccessUser>()
-  let addresses: BlockList | undefined
+  const addresses: string[] = []
   const headers = new Map<AccessUser, IniLine>()
   let user: AccessUser | undefined
   for (const line of parseIni(text, file)) {
@@ -230,7 +224,6 @@ export function parseAccess(text: Uint8Array, file: string): AccessFile {
         ? set(user, line.value ?? '')
         : 'is none of the keys Verifier, Rights, Databases, Prefixes, Partitions'
     } else {
-      addresses ??= new BlockList()
       problem =
         line.key.toLowerCase() === 'addresses'
           ? takeAddresses(addresses, line.value ?? '')
@@ -242,36 +235,12 @@ export function parseAccess(text: Uint8Array, file: string): AccessFile {
     checkUser(file, header, each)
     users.set(each.name, each)
   }
-  return { file, users, allowsAddress: (address) => addresses === undefined || isListed(addresses, address) }
-}
-
-/** Why a file may not hold verifiers, or undefined: it must be the user's own, and nobody else's to read or change. */
-function problemOfMode(file: string, { mode, uid }: Stats): string | undefined {
-  const own = process.getuid?.()
-  if (own === undefined) return undefined
-  if ((mode & 0o077) !== 0) {
-    const shown = (mode & 0o777).toString(8).padStart(4, '0')
-    return `others may read or change it (mode ${shown}), and it holds what guards the passwords: chmod 600 ${file}`
-  }
-  return uid === own || uid === 0 || own === 0 ? undefined : `belongs to user ${uid}, not to ${own}, who runs this`
+  return { file, users, addresses }
 }
 
 /** The bytes of an access file. @throws as `readAccessFile` */
-export function readAccessText(file: string): { text: Buffer; stats: Stats } {
-  let descriptor: number
-  try {
-    descriptor = openSync(file, 'r')
-  } catch (cause) {
-    throw new ZkdbError('ZKDB_CONFIG', `${file}: cannot be read: ${(cause as Error).message}`, { cause })
-  }
-  try {
-    const stats = fstatSync(descriptor)
-    const problem = stats.isFile() ? problemOfMode(file, stats) : 'is not a file'
-    if (problem) throw new ZkdbError('ZKDB_CONFIG', `${file}: ${problem}`)
-    return { text: readFileSync(descriptor), stats }
-  } finally {
-    closeSync(descriptor)
-  }
+export function readAccessText(file: string): PrivateFile {
+  return readPrivateFile(file, 'what guards the passwords')
 }
 
 /**
@@ -280,5 +249,5 @@ export function readAccessText(file: string): { text: Buffer; stats: Stats } {
  * @throws ZkdbError `ZKDB_CONFIG`: it cannot be read, others may read it, or what is in it is wrong
  */
 export function readAccessFile(file: string): AccessFile {
-  return parseAccess(readAccessText(file).text, file)
+  return parseAccess(readAccessText(file).bytes, file)
 }

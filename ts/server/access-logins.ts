@@ -5,8 +5,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleepMs } from 'node:timers/promises'
 import { BackOff, networkOf } from './access-back-off.js'
-import type { AccessFile, AccessUser } from './access-file.js'
-import { defaultIterations, passwordBytes, type Verifier, verify } from './access-verifier.js'
+import { type AccessFile, type AccessUser, verbs } from './access-file.js'
+import { defaultIterations, formatVerifier, passwordBytes, type Verifier, verify } from './access-verifier.js'
 
 /** Hashing uses the thread pool of Node, which writes use too. */
 const defaultMaxHashing = 2
@@ -16,8 +16,13 @@ const defaultMaxWaitingPerNetwork = 256
 /** How a login ended: `failed` is one that could not be checked, because too many wait or the client went away. */
 export type LoginAnswer = { verdict: 'welcome'; user: AccessUser } | { verdict: 'refused' } | { verdict: 'failed' }
 
+/** The user whose password is `AuthKey`. */
+export const keyUser = 'default'
+
 /** Limits, sources of time, and the hashing; the defaults are for servers. */
 export interface LoginsOptions {
+  /** `AuthKey`: the password of the user `default`, who may do everything. */
+  key?: string | undefined
   backOff?: BackOff
   /** Waits so many milliseconds; rejects when `signal` aborts. */
   sleep?: (ms: number, signal?: AbortSignal) => Promise<unknown>
@@ -68,6 +73,8 @@ function stopped(signal?: AbortSignal): boolean {
 export class Logins {
   #file: AccessFile
   readonly #key = randomBytes(32)
+  readonly #keyMark: Buffer | undefined
+  readonly #keyUser: AccessUser
   readonly #remembered = new Map<string, Remembered>()
   readonly #lanes = new Map<string, Lane>()
   readonly #hashing: Gate
@@ -80,6 +87,8 @@ export class Logins {
 
   constructor(file: AccessFile, options: LoginsOptions = {}) {
     this.#file = file
+    this.#keyMark = options.key === undefined ? undefined : this.#markOf(Buffer.from(options.key))
+    this.#keyUser = { name: keyUser, verbs: [...verbs], databases: '*', prefixes: [], partitions: [] }
     this.#backOff = options.backOff ?? new BackOff()
     this.#sleep = options.sleep ?? ((ms, signal) => sleepMs(ms, undefined, signal ? { signal } : {}))
     this.#verify = options.verify ?? verify
@@ -88,14 +97,30 @@ export class Logins {
     this.#maxWaitingPerNetwork = options.maxWaitingPerNetwork ?? defaultMaxWaitingPerNetwork
   }
 
-  /** The file that logins are checked against. Assign one that was read again; what is under way uses the newer one. */
+  /**
+   * The file that logins are checked against. Assign one that was read again; what is under way uses the newer one, and
+   * passwords that it did not change are still remembered.
+   */
   get file(): AccessFile {
     return this.#file
   }
 
   set file(file: AccessFile) {
+    for (const [name, user] of file.users) {
+      const before = this.#file.users.get(name)?.verifier
+      if (before && user.verifier && formatVerifier(before) === formatVerifier(user.verifier)) user.verifier = before
+    }
     this.#file = file
-    this.#remembered.clear()
+    for (const [name, { verifier }] of this.#remembered) {
+      if (file.users.get(name)?.verifier !== verifier) this.#remembered.delete(name)
+    }
+  }
+
+  /** What a user who was welcome is now: undefined when the file does not have him any more, or another password. */
+  confirm(user: AccessUser): AccessUser | undefined {
+    if (user === this.#keyUser) return user
+    const now = this.#file.users.get(user.name)
+    return now?.verifier === user.verifier ? now : undefined
   }
 
   /**
@@ -127,6 +152,7 @@ export class Logins {
     // Also before a password that is remembered: a quick answer to the right one alone would be worth a guess.
     if (delay > 0) await this.#sleep(delay, signal)
     if (stopped(signal)) return { verdict: 'failed' }
+    if (name === keyUser && this.#keyMark) return this.#checkKey(network, password)
     const user = this.#file.users.get(name)
     if (user?.verifier && this.#isRemembered(name, user.verifier, password)) return { verdict: 'welcome', user }
     const verifier = user?.verifier ?? this.#nobody(name)
@@ -136,6 +162,14 @@ export class Logins {
     if (isRight && current !== undefined && current.verifier === verifier) {
       this.#remembered.set(name, { verifier, mark: this.#markOf(password) })
       return { verdict: 'welcome', user: current }
+    }
+    this.#backOff.failed(network)
+    return { verdict: 'refused' }
+  }
+
+  #checkKey(network: string, password: Uint8Array): LoginAnswer {
+    if (this.#keyMark && timingSafeEqual(this.#keyMark, this.#markOf(password))) {
+      return { verdict: 'welcome', user: this.#keyUser }
     }
     this.#backOff.failed(network)
     return { verdict: 'refused' }

@@ -5,7 +5,9 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { typeName } from '../bytes.js'
 import { errorFrom, type NativeFailure, ZkdbError } from '../errors.js'
+import type { AuditEvent } from './access-audit.js'
 import { native } from './native.js'
+import type { TlsFiles } from './tls-files.js'
 
 /**
  * Options of {@link serve}. Each goes before the key of `[server]` that is named with it.
@@ -30,7 +32,19 @@ export interface ServeOptions {
   maxPacketSize?: number | undefined
   /** Whether small replies may wait to be sent together (Nagle): `TcpDelay`. Default false. */
   tcpDelay?: boolean | undefined
-  /** What the user `default` has to log in with: `AuthKey`. Default: nobody has to log in. */
+  /** Where TLS is spoken, as `host:port` or `:port` (loopback): `TlsAddressPath`. */
+  tlsListen?: string | readonly string[] | undefined
+  /** File of the certificate and those that lead to its authority, in PEM: `TlsCertificate`. */
+  tlsCertificate?: string | undefined
+  /** File of its key, which nobody else may read: `TlsKey`. */
+  tlsKey?: string | undefined
+  /** File of the authorities whose certificates name users: `TlsClientCa`. */
+  tlsClientCa?: string | undefined
+  /** Whether a client without a certificate is refused: `TlsRequireClientCertificate`. Default false. */
+  tlsRequireClientCertificate?: boolean | undefined
+  /** File of the users: `AccessFile`; `zkdb user` makes it. Default: nobody has to log in. */
+  accessFile?: string | undefined
+  /** What the user `default`, who may do everything, has to log in with: `AuthKey`. */
   password?: string | undefined
   /** Milliseconds that a new connection has to log in. Default 5,000. */
   loginMs?: number | undefined
@@ -38,6 +52,8 @@ export interface ServeOptions {
   stuckMs?: number | undefined
   /** Bytes of replies that may wait for slow readers, of all connections. Default 1 GiB. */
   maxWaitingBytes?: number | undefined
+  /** Told of logins, of refusals and denials, and of commands of admins. It never hears a key, value or password. */
+  onAudit?: ((event: AuditEvent) => void) | undefined
   /** Told once when the database has to be reopened, because a write has failed for good. */
   onUrgent?: ((error: ZkdbError) => void) | undefined
 }
@@ -69,6 +85,12 @@ const keys: readonly Key[] = [
   { name: 'MaxIdleTime', option: 'maxIdleMs', kind: 'seconds' },
   { name: 'MaxPacketSize', option: 'maxPacketSize', kind: 'kib' },
   { name: 'TcpDelay', option: 'tcpDelay', kind: 'flag' },
+  { name: 'AccessFile', option: 'accessFile', kind: 'path' },
+  { name: 'TlsAddressPath', option: 'tlsListen', kind: 'text' },
+  { name: 'TlsCertificate', option: 'tlsCertificate', kind: 'path' },
+  { name: 'TlsKey', option: 'tlsKey', kind: 'path' },
+  { name: 'TlsClientCa', option: 'tlsClientCa', kind: 'path' },
+  { name: 'TlsRequireClientCertificate', option: 'tlsRequireClientCertificate', kind: 'flag' },
   { name: 'AuthKey', option: 'password', kind: 'text' },
   { name: 'Threads', option: 'threads', kind: 'number' },
   { name: 'LogFile', option: 'logFile', kind: 'path' },
@@ -113,16 +135,9 @@ interface NativeKeys extends NativeFailure {
 export function readServerKeys(path: string): ServeOptions & ProcessSettings {
   const file = configOf(path)
   if (file === undefined) return {}
-  const names = [...keys.map((key) => key.name), 'AccessFile']
+  const names = keys.map((key) => key.name)
   const result = native.serverKeys(file, names) as NativeKeys
   if (result.code !== 0) throw errorFrom(result)
-  if (result.values[names.length - 1] !== undefined) {
-    throw new ZkdbError(
-      'ZKDB_CONFIG',
-      `${file}: [server] AccessFile: is not supported: the server listens at addresses of this machine alone`,
-      { urgency: 'urgent' }
-    )
-  }
   const found = keys.flatMap((key, index) => {
     const text = result.values[index]
     return text === undefined ? [] : [[key.option, readValue(key, text, file)]]
@@ -162,11 +177,43 @@ export function nativeSettings(options: ServeOptions): string[] {
     list.push(name, String(value))
   }
   if (options.tcpDelay) list.push('tcpDelay', 'true')
-  if (options.password !== undefined) {
-    if (typeof options.password !== 'string' || options.password === '') {
-      throw new TypeError("The option 'password' must be a string that is not empty")
-    }
-    list.push('password', options.password)
-  }
   return list
+}
+
+const texts = ['password', 'accessFile', 'tlsCertificate', 'tlsKey', 'tlsClientCa'] as const
+
+/** @throws TypeError for an option of these that is no text, or an empty one */
+export function checkTexts(options: ServeOptions): void {
+  for (const option of texts) {
+    const value: unknown = options[option]
+    if (value === undefined || (typeof value === 'string' && value !== '')) continue
+    throw new TypeError(`The option '${option}' must be a string that is not empty`)
+  }
+}
+
+/** An option that is one text or several, as a list. */
+export function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  return typeof value === 'string' ? [value] : (value ?? [])
+}
+
+/**
+ * The files of TLS, or undefined when it is not spoken.
+ *
+ * @throws ZKDB_CONFIG when one is missing, or there is no address for them
+ */
+export function tlsFilesOf(options: ServeOptions): TlsFiles | undefined {
+  const { tlsCertificate, tlsKey, tlsClientCa, tlsRequireClientCertificate } = options
+  const refuse = (reason: string): ZkdbError => new ZkdbError('ZKDB_CONFIG', reason, { urgency: 'urgent' })
+  if (listOf(options.tlsListen).length === 0) {
+    const given = tlsCertificate ?? tlsKey ?? tlsClientCa ?? (tlsRequireClientCertificate || undefined)
+    if (given === undefined) return undefined
+    throw refuse('there are settings of TLS, and no address where it is spoken: set TlsAddressPath (tlsListen)')
+  }
+  if (tlsCertificate === undefined || tlsKey === undefined) {
+    throw refuse('TlsAddressPath (tlsListen) needs TlsCertificate and TlsKey: the certificate and key of the server')
+  }
+  if (tlsRequireClientCertificate && tlsClientCa === undefined) {
+    throw refuse('TlsRequireClientCertificate needs TlsClientCa: the authorities that sign certificates of clients')
+  }
+  return { certificate: tlsCertificate, key: tlsKey, clientCa: tlsClientCa }
 }

@@ -187,13 +187,25 @@ const std::vector<ConfigKey<PartitionConfig>>& PartitionKeys() {
 }
 
 const std::vector<std::string>& ServerKeys() {
-  static const std::vector<std::string> keys = {"ListenQueueLength", "MaxIdleTime",
-                                                "MaxConnections",    "ProcessLife",
-                                                "MaxPacketSize",     "TcpDelay",
-                                                "AuthKey",           "AddressPath",
-                                                "AccessFile",        "LogFile",
-                                                "PidFile",           "Verbose",
-                                                "Threads",           "MaxConnectionsPerAddress"};
+  static const std::vector<std::string> keys = {"ListenQueueLength",
+                                                "MaxIdleTime",
+                                                "MaxConnections",
+                                                "ProcessLife",
+                                                "MaxPacketSize",
+                                                "TcpDelay",
+                                                "AuthKey",
+                                                "AddressPath",
+                                                "AccessFile",
+                                                "LogFile",
+                                                "PidFile",
+                                                "Verbose",
+                                                "Threads",
+                                                "MaxConnectionsPerAddress",
+                                                "TlsAddressPath",
+                                                "TlsCertificate",
+                                                "TlsKey",
+                                                "TlsClientCa",
+                                                "TlsRequireClientCertificate"};
   return keys;
 }
 

@@ -28,12 +28,13 @@ Connection::Connection(EventLoop* loop, Accepted accepted, ClientInfo info)
     : loop_(loop),
       fd_(accepted.fd),
       host_(std::move(accepted.host)),
-      logged_in_(!loop->host()->NeedsLogin()),
+      relayed_(accepted.relayed_as != 0),
       active_ms_(loop->now_ms()),
       login_ms_(active_ms_),
       progress_ms_(active_ms_),
       active_us_(loop->shared()->registry->Add(info)),
-      session_(loop->host(), std::move(info), loop->shared()->limits) {
+      session_(loop->host(), std::move(info), loop->shared()->limits, std::move(accepted.rights)),
+      logged_in_(session_.logged_in()) {
   session_.ShareWrites();
   poll_.data = this;
 }
@@ -97,6 +98,8 @@ void Connection::Feed(Slice input) {
   released_ = false;
   NoteInput(before, result.consumed);
   input_.Keep(input, result.consumed);
+  // Who checks logins does not answer any more.
+  if (stopping_ && waits_for_login()) return FinishLogin(LoginVerdict::kFailed, nullptr);
   pending_ ? loop_->AddPending(this) : Settle();
 }
 
@@ -132,6 +135,14 @@ void Connection::FinishLogin(LoginVerdict verdict, const std::shared_ptr<const R
   logged_in_ = session_.logged_in();
   // What came behind the login is in the input still.
   state_ = session_.closing() ? SessionState::kClosing : SessionState::kPaused;
+  Settle();
+}
+
+void Connection::ChangeRights(const std::string& user, const std::shared_ptr<const Rights>& rights) {
+  if (phase_ != Phase::kOpen) return;
+  session_.ChangeRights(user, rights);
+  if (!session_.closing() || state_ == SessionState::kClosing) return;
+  state_ = SessionState::kClosing;
   Settle();
 }
 
@@ -218,6 +229,7 @@ void Connection::DropSlow() {
 void Connection::Stop() {
   stopping_ = true;
   to_answer_ = Unread(fd_);
+  if (waits_for_login()) return FinishLogin(LoginVerdict::kFailed, nullptr);
   Settle();
 }
 

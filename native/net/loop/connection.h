@@ -40,6 +40,8 @@ class Connection {
   void AnswerWrites();
   // Answers the login that the session waits for, if it does.
   void FinishLogin(LoginVerdict verdict, const std::shared_ptr<const Rights>& rights);
+  // As Session::ChangeRights; one that must not go on is closed once its replies are sent.
+  void ChangeRights(const std::string& user, const std::shared_ptr<const Rights>& rights);
   // Looks at the clock: closes what is idle or stuck.
   void Sweep(uint64_t now_ms);
   // Answers what has arrived, sends it, and closes.
@@ -50,6 +52,8 @@ class Connection {
   Session* session() { return &session_; }
   uint64_t id() const { return session_.info().id; }
   const std::string& host() const { return host_; }
+  bool relayed() const { return relayed_; }
+  bool waits_for_login() const { return state_ == SessionState::kWaiting; }
 
   size_t place = 0;  // in the list of its loop
 
@@ -77,6 +81,7 @@ class Connection {
   EventLoop* const loop_;
   const int fd_;
   const std::string host_;
+  const bool relayed_;
   uv_poll_t poll_{};
   int polled_ = 0;
   Phase phase_ = Phase::kOpen;
@@ -85,8 +90,7 @@ class Connection {
   bool ready_ = false;    // in the loop's list of those to be resumed
   bool end_ = false;      // the peer sends no more
   bool stopping_ = false;
-  bool released_ = true;  // memory of the session
-  bool logged_in_;
+  bool released_ = true;   // memory of the session
   size_t to_answer_ = 0;   // bytes that are still read while stopping
   size_t waiting_ = 0;     // bytes of output that the loop counts
   uint64_t commands_ = 0;  // that were counted
@@ -98,6 +102,7 @@ class Connection {
   std::atomic<uint64_t>* const active_us_;
   InputBuffer input_;
   Session session_;
+  bool logged_in_;
 };
 
 }  // namespace zkdb::net

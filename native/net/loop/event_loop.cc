@@ -93,9 +93,8 @@ void EventLoop::Adopt(Accepted accepted) {
 }
 
 Connection* EventLoop::Find(uint64_t id) const {
-  const auto found = std::find_if(connections_.begin(), connections_.end(),
-                                  [id](const Connection* connection) { return connection->id() == id; });
-  return found == connections_.end() ? nullptr : *found;
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
 }
 
 void EventLoop::Kill(uint64_t id) {
@@ -110,12 +109,30 @@ void EventLoop::FinishLogin(uint64_t id, LoginVerdict verdict, std::shared_ptr<c
   });
 }
 
+void EventLoop::ChangeRights(std::string user, std::shared_ptr<const Rights> rights) {
+  Post([this, user = std::move(user), rights = std::move(rights)] {
+    for (Connection* connection : All()) connection->ChangeRights(user, rights);
+  });
+}
+
+void EventLoop::CloseUnlisted() {
+  Post([this] {
+    for (Connection* connection : All()) {
+      if (!shared_->admission.Lists(connection->host())) connection->Close();
+    }
+  });
+}
+
 // ---- connections
+
+// A copy: who is closed leaves the list. None is deleted before the turn is over.
+std::vector<Connection*> EventLoop::All() const { return connections_; }
 
 void EventLoop::Connect(Accepted accepted) {
   const int fd = accepted.fd;
   const std::string host = accepted.host;
-  const uint64_t id = shared_->registry->NextId();
+  const bool relayed = accepted.relayed_as != 0;
+  const uint64_t id = relayed ? accepted.relayed_as : shared_->registry->NextId();
   try {
     if (!stopping_ && AddConnection(id, std::move(accepted))) return;
   } catch (const std::bad_alloc&) {
@@ -123,7 +140,7 @@ void EventLoop::Connect(Accepted accepted) {
   }
   load_.fetch_sub(1, std::memory_order_relaxed);
   shared_->registry->Remove(id);
-  shared_->admission.Leave(host);
+  relayed ? shared_->owner->Gone(id) : shared_->admission.Leave(host);
   close(fd);
 }
 
@@ -133,9 +150,14 @@ bool EventLoop::AddConnection(uint64_t id, Accepted accepted) {
   info.address = accepted.address;
   info.local_address = accepted.local_address;
   info.connected_us = info.active_us = now_us();
+  if (accepted.rights != nullptr) info.user = accepted.user;
   if (connections_.size() == connections_.capacity()) connections_.reserve(connections_.size() * 2 + 64);
   auto connection = std::make_unique<Connection>(this, std::move(accepted), std::move(info));
-  if (!connection->Start()) return false;
+  by_id_.emplace(id, connection.get());
+  if (!connection->Start()) {
+    by_id_.erase(id);
+    return false;
+  }
   connection->place = connections_.size();
   connections_.push_back(connection.release());  // it deletes itself when it is closed
   return true;
@@ -145,9 +167,11 @@ void EventLoop::Remove(Connection* connection) {
   connections_.back()->place = connection->place;
   connections_[connection->place] = connections_.back();
   connections_.pop_back();
+  by_id_.erase(connection->id());
   load_.fetch_sub(1, std::memory_order_relaxed);
   shared_->registry->Remove(connection->id());
-  shared_->admission.Leave(connection->host());
+  if (!connection->relayed()) shared_->admission.Leave(connection->host());
+  if (connection->relayed() || connection->waits_for_login()) shared_->owner->Gone(connection->id());
   if (stopping_ && connections_.empty()) FinishStop();
 }
 
@@ -198,8 +222,7 @@ void EventLoop::Stop(uint64_t deadline_ms, std::function<void()> drained) {
     while (!self->connections_.empty()) self->connections_.back()->Close();
   };
   uv_timer_start(&deadline_, drop_all, deadline_ms, 0);
-  const std::vector<Connection*> all = connections_;
-  for (Connection* connection : all) connection->Stop();
+  for (Connection* connection : All()) connection->Stop();
 }
 
 void EventLoop::FinishStop() {
@@ -214,6 +237,12 @@ void EventLoop::Quit() {
   end(&busy_);
   end(&sweep_);
   end(&deadline_);
+}
+
+EventLoop* LeastLoaded(const std::vector<std::unique_ptr<EventLoop>>& loops) {
+  return std::min_element(loops.begin(), loops.end(),
+                          [](const auto& a, const auto& b) { return a->load() < b->load(); })
+      ->get();
 }
 
 }  // namespace zkdb::net

@@ -17,27 +17,33 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "net/admission.h"
 #include "net/client_registry.h"
 #include "net/loop/connection.h"
 #include "net/loop/counters.h"
+#include "net/loop/owner.h"
 #include "net/loop/socket.h"
 
 namespace zkdb::net {
 
 // What all threads of a server use.
 struct ServerShared {
-  ServerShared(const ServerOptions& options, ClientRegistry* clients)
+  ServerShared(const ServerOptions& options, ClientRegistry* clients, ServerOwner* asked)
       : registry(clients),
+        owner(asked),
         admission(options.max_connections, options.max_per_address),
         max_waiting_bytes(options.max_waiting_bytes),
         idle_ms(options.idle_ms),
         login_ms(options.login_ms),
-        stuck_ms(options.stuck_ms) {}
+        stuck_ms(options.stuck_ms) {
+    admission.SetListed(options.listed);
+  }
 
   ClientRegistry* const registry;
+  ServerOwner* const owner;
   Admission admission;
   SessionLimits limits;
   const uint64_t max_waiting_bytes;
@@ -70,6 +76,10 @@ class EventLoop {
   void Kill(uint64_t id);
   // Answers a login of the connection, if it is one of this loop's and still waits.
   void FinishLogin(uint64_t id, LoginVerdict verdict, std::shared_ptr<const Rights> rights);
+  // A user's rights are others from now on; nullptr: his connections are closed.
+  void ChangeRights(std::string user, std::shared_ptr<const Rights> rights);
+  // Closes the connections of addresses that are not listed any more.
+  void CloseUnlisted();
   // Runs `task` on the loop's thread.
   void Post(std::function<void()> task);
   uint32_t load() const { return load_.load(std::memory_order_relaxed); }
@@ -98,6 +108,7 @@ class EventLoop {
   static constexpr size_t kSweepParts = 10;  // each connection is looked at once in so many sweeps
 
   Connection* Find(uint64_t id) const;
+  std::vector<Connection*> All() const;
   void Connect(Accepted accepted);
   // False when the loop does not take the socket, which is then still open.
   bool AddConnection(uint64_t id, Accepted accepted);
@@ -124,6 +135,7 @@ class EventLoop {
   std::vector<std::function<void()>> tasks_;
 
   std::vector<Connection*> connections_;
+  std::unordered_map<uint64_t, Connection*> by_id_;
   std::vector<Connection*> pending_;
   std::vector<Connection*> ready_;
   std::vector<Connection*> turn_;   // of AfterPoll
@@ -132,5 +144,8 @@ class EventLoop {
   bool stopping_ = false;
   std::function<void()> drained_;
 };
+
+// The one with the fewest connections.
+EventLoop* LeastLoaded(const std::vector<std::unique_ptr<EventLoop>>& loops);
 
 }  // namespace zkdb::net

@@ -29,7 +29,7 @@ Status Listener::Open(const ListenAddress& address, uint32_t backlog) {
 }
 
 bool Listener::Start() {
-  if (uv_poll_init(loops_[0]->uv(), &poll_, fd_) != 0) return false;
+  if (uv_poll_init(loops_->front()->uv(), &poll_, fd_) != 0) return false;
   poll_.data = this;
   uv_poll_start(&poll_, UV_READABLE,
                 [](uv_poll_t* handle, int, int) { static_cast<Listener*>(handle->data)->TakeAll(); });
@@ -70,12 +70,11 @@ void Listener::Take(Accepted accepted) {
     case Verdict::kTooMany: return Refuse(accepted.fd, "-ERR max number of clients reached\r\n");
     case Verdict::kTooManyOfAddress:
       return Refuse(accepted.fd, "-ERR max number of clients of this address reached\r\n");
+    case Verdict::kNotListed: return Refuse(accepted.fd, "-DENIED this address may not connect to the server\r\n");
     case Verdict::kAdmitted: break;
   }
   accepted_.Add(1);
-  EventLoop* const least = *std::min_element(
-      loops_.begin(), loops_.end(), [](const EventLoop* a, const EventLoop* b) { return a->load() < b->load(); });
-  least->Adopt(std::move(accepted));
+  LeastLoaded(*loops_)->Adopt(std::move(accepted));
 }
 
 void Listener::Refuse(int fd, const char* reason) {

@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include <memory>
 #include <vector>
 
 #include "net/loop/event_loop.h"
@@ -18,8 +19,9 @@ namespace zkdb::net {
 
 class Listener {
  public:
-  Listener(std::vector<EventLoop*> loops, ServerShared* shared, bool tcp_delay)
-      : loops_(std::move(loops)), shared_(shared), tcp_delay_(tcp_delay) {}
+  // `loops` outlives the listener.
+  Listener(const std::vector<std::unique_ptr<EventLoop>>* loops, ServerShared* shared, bool tcp_delay)
+      : loops_(loops), shared_(shared), tcp_delay_(tcp_delay) {}
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -43,7 +45,7 @@ class Listener {
   void Refuse(int fd, const char* reason);
   void RefuseWithoutDescriptors();
 
-  const std::vector<EventLoop*> loops_;
+  const std::vector<std::unique_ptr<EventLoop>>* const loops_;
   ServerShared* const shared_;
   const bool tcp_delay_;
   ListenAddress bound_;

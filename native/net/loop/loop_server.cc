@@ -48,14 +48,6 @@ void AddProcess(ServerFigures* figures) {
   figures->process_id = static_cast<uint64_t>(uv_os_getpid());
 }
 
-// Takes as long whatever the bytes are.
-bool SameBytes(Slice a, Slice b) {
-  uint8_t difference = a.size == b.size ? 0 : 1;
-  for (size_t i = 0; i < a.size; ++i)
-    difference |= static_cast<uint8_t>(a.data[i] ^ b.data[b.size == 0 ? 0 : i % b.size]);
-  return difference == 0;
-}
-
 SessionLimits LimitsOf(const ServerOptions& options) {
   SessionLimits limits;
   limits.parser.frame_bytes = options.frame_bytes;
@@ -75,7 +67,6 @@ Status CheckOptions(const ServerOptions& options) {
   if (options.frame_bytes < kMinFrame || options.frame_bytes > ZKDB_MAX_VALUE_SIZE) {
     return outside("the limit of a packet in bytes", options.frame_bytes);
   }
-  if (options.listen.empty()) return {ZKDB_INVALID, "the server has no address to listen at"};
   return Status::Ok();
 }
 
@@ -102,8 +93,12 @@ class Latch {
 
 class LoopServer::State : public Server {
  public:
-  State(const ServerOptions& options, std::vector<zkdb_db*> databases)
-      : options_(options), databases_(std::move(databases)), shared_(options, &registry_), cursors_(WallClockUs()) {
+  State(const ServerOptions& options, std::vector<zkdb_db*> databases, std::shared_ptr<ServerOwner> owner)
+      : options_(options),
+        databases_(std::move(databases)),
+        owner_(std::move(owner)),
+        shared_(options, &registry_, owner_.get()),
+        cursors_(WallClockUs()) {
     shared_.limits = LimitsOf(options);
   }
   // Only Stop can say what became of closing.
@@ -113,6 +108,16 @@ class LoopServer::State : public Server {
 
   Status Start();
   Status Stop(uint64_t deadline_ms);
+  void FinishLogin(uint64_t client, LoginVerdict verdict, const std::shared_ptr<const Rights>& rights) {
+    for (const auto& loop : loops_) loop->FinishLogin(client, verdict, rights);
+  }
+  void ChangeRights(const std::string& user, const std::shared_ptr<const Rights>& rights) {
+    for (const auto& loop : loops_) loop->ChangeRights(user, rights);
+  }
+  void SetListed(AddressList listed);
+  Verdict Admit(const std::string& host);
+  void Leave(const std::string& host) { shared_.admission.Leave(host); }
+  Status Adopt(RelayedPeer peer, int* fd, uint64_t* client);
   const std::vector<ListenAddress>& addresses() const { return addresses_; }
   ServerStats stats() const;
   bool Failed(std::string* message) const;
@@ -120,12 +125,11 @@ class LoopServer::State : public Server {
   // ---- Server
 
   zkdb_db* Database(uint32_t number) override { return number < databases_.size() ? databases_[number] : nullptr; }
-  bool NeedsLogin() const override { return !options_.password.empty(); }
+  bool NeedsLogin() const override { return options_.needs_login; }
   void BeginLogin(const ClientInfo& client, Slice user, Slice password) override {
-    const bool welcome = user == Slice("default") && SameBytes(password, options_.password);
-    const LoginVerdict verdict = welcome ? LoginVerdict::kWelcome : LoginVerdict::kRefused;
-    for (const auto& loop : loops_) loop->FinishLogin(client.id, verdict, welcome ? FullRights() : nullptr);
+    owner_->CheckLogin(client, user, password);
   }
+  void Audit(const AuditEvent& event) override { owner_->Audit(event); }
   uint64_t NowUs() const override { return WallClockUs(); }
   ServerFigures Figures() const override;
   void ClientChanged(const ClientInfo& info) override { registry_.Change(info); }
@@ -148,6 +152,7 @@ class LoopServer::State : public Server {
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   mutable std::mutex databases_mutex_;  // between Stop and Failed
   std::vector<zkdb_db*> databases_;
+  const std::shared_ptr<ServerOwner> owner_;
   ClientRegistry registry_;
   ServerShared shared_;
   ScanCursors cursors_;
@@ -158,6 +163,8 @@ class LoopServer::State : public Server {
   mutable std::mutex listeners_mutex_;
   uint64_t accepted_before_ = 0;  // by listeners that are closed
   uint64_t rejected_before_ = 0;
+  std::atomic<uint64_t> relayed_{0};
+  std::atomic<uint64_t> relayed_rejected_{0};
 };
 
 Status LoopServer::State::Open() {
@@ -165,11 +172,9 @@ Status LoopServer::State::Open() {
     loops_.push_back(std::make_unique<EventLoop>(this, &shared_));
     if (!loops_.back()->Init()) return {ZKDB_IO, "the system has no room for an event loop"};
   }
-  std::vector<EventLoop*> loops;
-  for (const auto& loop : loops_) loops.push_back(loop.get());
   std::vector<std::unique_ptr<Listener>> opened;
   for (const ListenAddress& address : options_.listen) {
-    opened.push_back(std::make_unique<Listener>(loops, &shared_, options_.tcp_delay));
+    opened.push_back(std::make_unique<Listener>(&loops_, &shared_, options_.tcp_delay));
     ZKDB_RETURN_IF_ERROR(opened.back()->Open(address, options_.backlog));
   }
   for (auto& listener : opened) {
@@ -215,6 +220,30 @@ Status LoopServer::State::Stop(uint64_t deadline_ms) {
   return CloseDatabases();
 }
 
+void LoopServer::State::SetListed(AddressList listed) {
+  shared_.admission.SetListed(std::move(listed));
+  for (const auto& loop : loops_) loop->CloseUnlisted();
+}
+
+Verdict LoopServer::State::Admit(const std::string& host) {
+  const Verdict verdict = shared_.admission.Admit(host);
+  (verdict == Verdict::kAdmitted ? relayed_ : relayed_rejected_).fetch_add(1, std::memory_order_relaxed);
+  return verdict;
+}
+
+Status LoopServer::State::Adopt(RelayedPeer peer, int* fd, uint64_t* client) {
+  Accepted accepted;
+  ZKDB_RETURN_IF_ERROR(MakePair(&accepted.fd, fd));
+  accepted.host = std::move(peer.host);
+  accepted.address = std::move(peer.address);
+  accepted.local_address = std::move(peer.local_address);
+  accepted.user = std::move(peer.user);
+  accepted.rights = std::move(peer.rights);
+  accepted.relayed_as = *client = registry_.NextId();
+  LeastLoaded(loops_)->Adopt(std::move(accepted));
+  return Status::Ok();
+}
+
 Status LoopServer::State::CloseDatabases() {
   Status first = Status::Ok();
   const std::lock_guard<std::mutex> lock(databases_mutex_);
@@ -236,6 +265,8 @@ ServerStats LoopServer::State::stats() const {
       stats.rejected += listener->rejected();
     }
   }
+  stats.connections += relayed_.load(std::memory_order_relaxed);
+  stats.rejected += relayed_rejected_.load(std::memory_order_relaxed);
   stats.current = shared_.admission.connections();
   stats.waiting_bytes = shared_.waiting_bytes.load(std::memory_order_relaxed);
   for (const auto& loop : loops_) {
@@ -301,8 +332,8 @@ LoopServer::LoopServer(std::unique_ptr<State> state) : state_(std::move(state)) 
 LoopServer::~LoopServer() { static_cast<void>(state_->Stop(0)); }
 
 Status LoopServer::Start(const ServerOptions& options, std::vector<zkdb_db*> databases,
-                         std::unique_ptr<LoopServer>* out) {
-  auto state = std::make_unique<State>(options, std::move(databases));
+                         std::shared_ptr<ServerOwner> owner, std::unique_ptr<LoopServer>* out) {
+  auto state = std::make_unique<State>(options, std::move(databases), std::move(owner));
   ZKDB_RETURN_IF_ERROR(CheckOptions(options));
   ZKDB_RETURN_IF_ERROR(state->Start());
   out->reset(new LoopServer(std::move(state)));
@@ -310,6 +341,18 @@ Status LoopServer::Start(const ServerOptions& options, std::vector<zkdb_db*> dat
 }
 
 Status LoopServer::Stop(uint64_t deadline_ms) { return state_->Stop(deadline_ms); }
+void LoopServer::FinishLogin(uint64_t client, LoginVerdict verdict, const std::shared_ptr<const Rights>& rights) {
+  state_->FinishLogin(client, verdict, rights);
+}
+void LoopServer::ChangeRights(const std::string& user, const std::shared_ptr<const Rights>& rights) {
+  state_->ChangeRights(user, rights);
+}
+void LoopServer::SetListed(AddressList listed) { state_->SetListed(std::move(listed)); }
+Verdict LoopServer::Admit(const std::string& host) { return state_->Admit(host); }
+void LoopServer::Leave(const std::string& host) { state_->Leave(host); }
+Status LoopServer::Adopt(RelayedPeer peer, int* fd, uint64_t* client) {
+  return state_->Adopt(std::move(peer), fd, client);
+}
 const std::vector<ListenAddress>& LoopServer::addresses() const { return state_->addresses(); }
 ServerStats LoopServer::stats() const { return state_->stats(); }
 bool LoopServer::Failed(std::string* message) const { return state_->Failed(message); }

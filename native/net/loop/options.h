@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "net/address_list.h"
+
 namespace zkdb::net {
 
 // A TCP address, or a Unix socket when there is a path.
@@ -29,14 +31,15 @@ struct ServerOptions {
   size_t frame_bytes = size_t{16} << 20;
   uint64_t max_waiting_bytes = uint64_t{1} << 30;  // of replies that wait for their readers, of all connections
   bool tcp_delay = false;                          // Nagle's algorithm
-  std::string password;                            // of the user "default"; empty: nobody has to log in
+  bool needs_login = false;                        // whom else the owner lets in: owner.h
+  AddressList listed;                              // who may connect, besides Unix sockets
 };
 
 // Since the start, but for `current` and `waiting_bytes`.
 struct ServerStats {
   uint64_t connections = 0;
   uint64_t current = 0;
-  uint64_t rejected = 0;
+  uint64_t rejected = 0;  // because of a limit, or of the list of addresses
   uint64_t commands = 0;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;

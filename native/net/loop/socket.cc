@@ -165,6 +165,25 @@ bool Accept(int listener, const ListenAddress& bound, bool tcp_delay, Accepted* 
   return true;
 }
 
+Status MakePair(int* one, int* other) {
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) {
+    return {ZKDB_IO, std::string("socketpair: ") + std::strerror(errno)};
+  }
+#ifdef SO_NOSIGPIPE
+  SetOption(fds[0], SOL_SOCKET, SO_NOSIGPIPE, 1);
+#endif
+  if (!SetFlags(fds[0]) || !SetFlags(fds[1])) {
+    const Status status(ZKDB_IO, std::string("fcntl: ") + std::strerror(errno));
+    close(fds[0]);
+    close(fds[1]);
+    return status;
+  }
+  *one = fds[0];
+  *other = fds[1];
+  return Status::Ok();
+}
+
 size_t Unread(int fd) {
   int bytes = 0;
   return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
