@@ -63,6 +63,19 @@ test('redis-cli shows the figures of the server, once and as they go on', async 
   for (const row of rows) t.regex(row, /^2 +\d+\.\d\d[KM] +1 +0 +\d+ \(\+\d+\) +4 *$/)
 })
 
+test('redis-cli shows settings under the names of Redis, and no password', async (t) => {
+  if (!hasProgram(t, 'redis-cli')) return
+  const server = await startServer(t, { password: 'secret', maxConnections: 77, maxIdleMs: 90_000 })
+  const cli = async (...args: string[]): Promise<string> => {
+    const { stdout } = await run('redis-cli', ['--no-auth-warning', '-a', 'secret', '-p', `${portOf(server)}`, ...args])
+    return stdout
+  }
+  t.is(await cli('CONFIG', 'GET', 'maxclients'), 'maxclients\n77\n')
+  t.is(await cli('CONFIG', 'GET', 'port', 'bind', 'timeout'), `bind\n127.0.0.1\nport\n${portOf(server)}\ntimeout\n90\n`)
+  t.notRegex(await cli('CONFIG', 'GET', '*'), /secret|pass|auth/)
+  t.regex(await cli('CONFIG', 'SET', 'maxclients', '1'), /^ERR CONFIG GET alone is known/)
+})
+
 test('redis-benchmark works as it is', async (t) => {
   if (!hasProgram(t, 'redis-benchmark')) return
   const port = String(portOf(await startServer(t)))

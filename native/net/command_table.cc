@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"CLIENT", Client, -2, kConnection, 0, kNothing, 0, 0, 0, "Asks for and changes what is known of connections.",
      ClientVerbs},
     {"COMMAND", CommandCommand, -1, kConnection, 0, kNothing, 0, 0, 0, "Describes the commands."},
+    {"CONFIG", Config, -2, kConnection, 0, kNothing, 0, 0, 0, "GET: settings of the server."},
     {"DBSIZE", DbSize, 1, kRead, kVerbScan, kEverything, 0, 0, 0, "The number of keys."},
     {"DECR", Decr, 2, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "Takes one from an integer."},
     {"DECRBY", DecrBy, 3, kFastWrite, kReadWrite, kKeys, 1, 1, 1, "Takes a number from an integer."},

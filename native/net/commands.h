@@ -59,6 +59,9 @@ void PTtl(Session* s, Arguments args);
 void SetEx(Session* s, Arguments args);
 void Ttl(Session* s, Arguments args);
 
+// commands_config.cc
+void Config(Session* s, Arguments args);
+
 // commands_transaction.cc
 void Discard(Session* s, Arguments args);
 void Exec(Session* s, Arguments args);

@@ -9,12 +9,6 @@ namespace zkdb::net {
 
 namespace {
 
-std::string Lower(std::string_view capitals) {
-  std::string lower(capitals);
-  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return lower;
-}
-
 std::vector<std::string_view> FlagsOf(const Command& command) {
   std::vector<std::string_view> flags;
   const auto add = [&](uint32_t flag, std::string_view name) {
@@ -42,7 +36,7 @@ std::vector<std::string_view> CategoriesOf(const Command& command) {
 // The ten parts that clients of Redis 7 expect; tips, key specifications and subcommands are empty.
 void Describe(ReplyWriter* reply, const Command& command) {
   reply->Array(10);
-  reply->Bulk(Lower(command.name));
+  reply->Bulk(LowerAscii(command.name));
   reply->Integer(command.arity);
   const auto flags = FlagsOf(command);
   reply->Set(flags.size());
@@ -59,7 +53,7 @@ void Describe(ReplyWriter* reply, const Command& command) {
 }
 
 void Document(ReplyWriter* reply, const Command& command) {
-  reply->Bulk(Lower(command.name));
+  reply->Bulk(LowerAscii(command.name));
   reply->Map(3);
   reply->Bulk("summary");
   reply->Bulk(command.summary);

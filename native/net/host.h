@@ -85,6 +85,12 @@ struct ServerFigures {
   uint64_t waiting_bytes = 0;  // of replies, now
 };
 
+// One line of CONFIG GET: a setting under the name that Redis has for it.
+struct ServerSetting {
+  std::string_view name;  // lives as long as the server
+  std::string value;
+};
+
 class Server {
  public:
   virtual ~Server() = default;
@@ -106,6 +112,8 @@ class Server {
 
   // May be asked by any command, as often as a client likes: it waits for no connection.
   virtual ServerFigures Figures() const = 0;
+  // What it was started with, and no secrets.
+  virtual std::vector<ServerSetting> Settings() const = 0;
 
   // `info` has changed; the server keeps a copy for ListClients. Called at most once per Receive.
   virtual void ClientChanged(const ClientInfo& info) = 0;

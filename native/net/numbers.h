@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
 
 #include "core/base/slice.h"
@@ -34,6 +35,12 @@ inline bool ParseInteger(Slice text, int64_t* out) {
 }
 
 inline char UpperAscii(uint8_t c) { return static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c); }
+
+inline std::string LowerAscii(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return lower;
+}
 
 // Whether `text` is `word`, which is in capitals, in any case.
 inline bool IsWord(Slice text, std::string_view word) {

@@ -36,6 +36,7 @@ constexpr Sample kSamples[] = {
     {"CLIENT NO-EVICT ON", "a", Touches::kNothing},
     {"CLIENT nonsense", "a", Touches::kNothing},
     {"COMMAND COUNT", "", Touches::kNothing},
+    {"CONFIG GET *", "", Touches::kNothing},
     {"DBSIZE", "s", Touches::kEverything},
     {"DECR cart:1", "rw", Touches::kKey},
     {"DECRBY cart:1 2", "rw", Touches::kKey},

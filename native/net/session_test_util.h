@@ -88,6 +88,7 @@ class TestServer : public Server {
     figures.waiting_bytes = 23;
     return figures;
   }
+  std::vector<ServerSetting> Settings() const override { return {{"timeout", "24"}, {"maxclients", "12"}}; }
   void ClientChanged(const ClientInfo& info) override { clients_[info.id] = info; }
   std::vector<ClientInfo> ListClients() override {
     std::vector<ClientInfo> list;

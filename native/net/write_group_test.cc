@@ -154,6 +154,24 @@ TEST(admission_counts_connections_of_all_and_of_each_address) {
   EXPECT(admission.Admit("a") == Verdict::kAdmitted);
 }
 
+TEST(an_address_that_is_not_listed_does_not_come_in_and_counts_for_nothing) {
+  Admission admission(4, 2);
+  EXPECT(admission.Admit("10.0.0.1") == Verdict::kAdmitted);
+  AddressList listed;
+  EXPECT(AddressList::Parse("127.0.0.0/8", &listed));
+  admission.SetListed(std::move(listed));
+  EXPECT(admission.Admit("10.0.0.1") == Verdict::kNotListed);
+  EXPECT(admission.Admit("127.1.2.3") == Verdict::kAdmitted);
+  EXPECT(admission.Admit("") == Verdict::kAdmitted);
+  EXPECT_EQ(admission.connections(), 3u);
+  EXPECT(!admission.Lists("10.0.0.1"));
+  EXPECT(admission.Lists("127.1.2.3"));
+  EXPECT(admission.Lists(""));
+  // Who was in before the list leaves as the others do.
+  admission.Leave("10.0.0.1");
+  EXPECT_EQ(admission.connections(), 2u);
+}
+
 TEST(the_registry_lists_clients_by_id_and_finds_those_of_a_filter) {
   ClientRegistry registry;
   for (const uint64_t id : {3, 1, 2}) {

@@ -132,6 +132,7 @@ class LoopServer::State : public Server {
   void Audit(const AuditEvent& event) override { owner_->Audit(event); }
   uint64_t NowUs() const override { return WallClockUs(); }
   ServerFigures Figures() const override;
+  std::vector<ServerSetting> Settings() const override;
   void ClientChanged(const ClientInfo& info) override { registry_.Change(info); }
   std::vector<ClientInfo> ListClients() override { return registry_.List(); }
   uint32_t KillClients(const ClientFilter& filter) override {
@@ -312,6 +313,26 @@ ServerFigures LoopServer::State::Figures() const {
   figures.shared_writes = counted.shared_writes;
   figures.waiting_bytes = counted.waiting_bytes;
   return figures;
+}
+
+std::vector<ServerSetting> LoopServer::State::Settings() const {
+  std::string hosts;
+  std::string path;
+  for (const ListenAddress& address : addresses_) {
+    if (address.path.empty()) hosts += (hosts.empty() ? "" : " ") + address.host;
+    if (path.empty()) path = address.path;
+  }
+  return {
+      {"bind", hosts},
+      {"databases", std::to_string(databases_.size())},
+      {"io-threads", std::to_string(options_.threads)},
+      {"maxclients", std::to_string(options_.max_connections)},
+      {"port", std::to_string(TcpPort())},
+      {"tcp-backlog", std::to_string(options_.backlog)},
+      {"tcp-keepalive", std::to_string(kKeepAliveSeconds)},
+      {"timeout", std::to_string(options_.idle_ms / 1000)},
+      {"unixsocket", path},
+  };
 }
 
 bool LoopServer::State::Failed(std::string* message) const {

@@ -18,8 +18,6 @@ namespace zkdb::net {
 
 namespace {
 
-constexpr int kKeepAliveSeconds = 300;
-
 struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;

@@ -13,6 +13,8 @@ namespace zkdb::net {
 
 struct Rights;
 
+inline constexpr int kKeepAliveSeconds = 300;  // of silence on a TCP connection, before it is asked
+
 // A non-blocking listening socket in *fd, and in *bound the address that it has got. A Unix socket is made with mode
 // 0600; one that a dead server left behind is replaced. ZKDB_IO, naming the address.
 Status Listen(const ListenAddress& address, uint32_t backlog, int* fd, ListenAddress* bound);
