@@ -260,6 +260,19 @@ tlsTest('new connections get a new certificate, and old ones go on', async (t) =
 
 // ---- what is refused
 
+tlsTest('a session is not resumed: each connection shows its certificate', async (t) => {
+  const server = await startTls(t, await withAlice(t, ...everything))
+  let session: Buffer | undefined
+  const first = await rawTls(t, server, t.context.alice)
+  first.socket.on('session', (bytes: Buffer) => (session = bytes))
+  t.is(await first.line('PING'), '+PONG\r\n')
+  // A ticket would come with the first records. Without one, what the client has of the session is tried.
+  session ??= (first.socket as TLSSocket).getSession()
+  const second = await rawTls(t, server, session ? { session } : {})
+  t.false((second.socket as TLSSocket).isSessionReused())
+  t.regex(await second.line('GET', 'k'), /^-NOAUTH/)
+})
+
 tlsTest('TLS below 1.3 is refused', async (t) => {
   const server = await startTls(t)
   await t.throwsAsync(rawTls(t, server, { maxVersion: 'TLSv1.2' }))
