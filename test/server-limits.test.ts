@@ -2,7 +2,7 @@
  * What keeps strangers, idlers and slow readers from taking the server from the others.
  */
 import test from 'ava'
-import { connectTo, encode, portOf, type RawClient, startServer, until } from './helpers/server.js'
+import { connectTo, encode, portOf, type RawClient, readLate, startServer, until } from './helpers/server.js'
 
 test('connections above MaxConnections are told so and closed', async (t) => {
   const server = await startServer(t, { maxConnections: 5 })
@@ -91,19 +91,7 @@ test('a reader that stops is paused, then dropped, and others go on', async (t) 
 test('a reader that is slow but reads gets everything', async (t) => {
   const server = await startServer(t, { stuckMs: 2000 })
   const client = await connectTo(t, portOf(server))
-  const value = 'y'.repeat(100_000)
-  await client.line('SET', 'v', value)
-  const before = client.received.length
-  client.socket.pause()
-  const count = 300
-  client.socket.write(Buffer.concat(Array.from({ length: count }, () => encode('GET', 'v'))))
-  t.true(await until(() => server.stats().pauses > 0))
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  client.socket.resume()
-  const reply = `$100000\r\n${value}\r\n`
-  await client.size(before + count * reply.length)
-  t.is(client.received.toString('latin1', before), reply.repeat(count))
-  t.is(server.stats().droppedSlow, 0)
+  await readLate(t, server, client)
 })
 
 test('replies that wait have a limit over all connections', async (t) => {

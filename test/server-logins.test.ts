@@ -10,7 +10,7 @@ import { createClient } from 'redis'
 import { open, type ZkdbError } from 'zkdb'
 import { connect } from 'zkdb/remote'
 import { type AuditEvent, type ServeOptions, type Server, serve } from 'zkdb/server'
-import { section, writeAccess } from './helpers/access.js'
+import { section, verifier, writeAccess } from './helpers/access.js'
 import { endOf, startZkdb, zkdb } from './helpers/command.js'
 import { connectTo, encode, portOf, type RawClient, startServer, until } from './helpers/server.js'
 import { newFolder } from './helpers/shapes.js'
@@ -158,6 +158,17 @@ test('connections that end while their login is checked leave nothing behind', a
   t.true(await until(() => server.stats().current === 0))
   // Sixty failures would make the next one wait for ten seconds.
   await logIn(t, server, 'alice', 'right')
+})
+
+test('connections that come back all at once log in, and their password is hashed once', async (t) => {
+  const made = verifier.formatVerifier(await verifier.makeVerifier(Buffer.from('right')))
+  const { server } = await startGuarded(t, ['[User alice]', `Verifier = ${made}`, ...everything])
+  const clients = await Promise.all(Array.from({ length: 400 }, () => connectTo(t, portOf(server))))
+  t.deepEqual(
+    [...new Set(await Promise.all(clients.map((client) => client.line('AUTH', 'alice', 'right'))))],
+    ['+OK\r\n']
+  )
+  // Each by itself, one after the other, they would take longer than a client of these tests waits.
 })
 
 test('a stop does not wait for logins that wait, and answers them', async (t) => {

@@ -15,7 +15,7 @@ import { type AuditEvent, type ServeOptions, type Server, serve } from 'zkdb/ser
 import { section, writeAccess } from './helpers/access.js'
 import { type Certificate, CertificateAuthority, hasOpenssl } from './helpers/certificates.js'
 import { endOf, startZkdb } from './helpers/command.js'
-import { connectTo, encode, RawClient, startServer, until } from './helpers/server.js'
+import { connectTo, encode, RawClient, readLate, startServer, until } from './helpers/server.js'
 import { newFolder } from './helpers/shapes.js'
 
 interface World {
@@ -454,19 +454,7 @@ timedTest('a reader that stops is paused, then dropped, and others go on', async
 timedTest('a reader that is slow but reads gets everything', async (t) => {
   const server = await startTls(t, { stuckMs: 3000 })
   const client = await rawTls(t, server)
-  const value = 'y'.repeat(100_000)
-  await client.line('SET', 'v', value)
-  const before = client.received.length
-  client.socket.pause()
-  const count = 200
-  client.socket.write(Buffer.concat(Array.from({ length: count }, () => encode('GET', 'v'))))
-  t.true(await until(() => server.stats().pauses > 0))
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  client.socket.resume()
-  const reply = `$100000\r\n${value}\r\n`
-  await client.size(before + count * reply.length)
-  t.true(client.received.toString('latin1', before) === reply.repeat(count))
-  t.is(server.stats().droppedSlow, 0)
+  await readLate(t, server, client)
 })
 
 tlsTest('a stop sends what was answered, and closes', async (t) => {

@@ -105,6 +105,23 @@ export async function connectTo(t: ExecutionContext, place: number | string): Pr
   return new RawClient(socket)
 }
 
+/** Asks for so much that the server has to wait for the reader, who begins late, and checks that all of it comes. */
+export async function readLate(t: ExecutionContext, server: Server, client: RawClient): Promise<void> {
+  const value = 'y'.repeat(100_000)
+  await client.line('SET', 'v', value)
+  const before = client.received.length
+  client.socket.pause()
+  const count = 300
+  client.socket.write(Buffer.concat(Array.from({ length: count }, () => encode('GET', 'v'))))
+  t.true(await until(() => server.stats().pauses > 0))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  client.socket.resume()
+  const reply = `$100000\r\n${value}\r\n`
+  await client.size(before + count * reply.length)
+  t.true(client.received.toString('latin1', before) === reply.repeat(count))
+  t.is(server.stats().droppedSlow, 0)
+}
+
 /** Whether a program is there; says so when it is not. */
 export function hasProgram(t: ExecutionContext, program: string): boolean {
   if (!spawnSync(program, ['--version']).error) return true

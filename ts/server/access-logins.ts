@@ -10,8 +10,9 @@ import { defaultIterations, formatVerifier, passwordBytes, type Verifier, verify
 
 /** Hashing uses the thread pool of Node, which writes use too. */
 const defaultMaxHashing = 2
-const defaultMaxWaiting = 4096
-const defaultMaxWaitingPerNetwork = 256
+/** As many as there are connections, by default: after a restart all of them come back at once. */
+const defaultMaxWaiting = 10_000
+const defaultMaxWaitingPerNetwork = 1024
 
 /** How a login ended: `failed` is one that could not be checked, because too many wait or the client went away. */
 export type LoginAnswer = { verdict: 'welcome'; user: AccessUser } | { verdict: 'refused' } | { verdict: 'failed' }
