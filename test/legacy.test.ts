@@ -163,16 +163,6 @@ test('a local partition has the keys that belong to it', (t) => {
   zk.zkDB_Close(null, db)
 })
 
-test('remote partitions say that they are not in this build', (t) => {
-  const err = new zk.ZkError()
-  const partition = new zk.ZkRemotePartition('app.conf', 'far')
-  t.is(zk.zkRemotePartition_Connect(err, partition), 0)
-  t.is(err.code, 'ZKDB_REMOTE')
-  t.is(err.urgency, 'urgent')
-  t.is(zk.zkRemotePartition_Fetch(err, partition, thang('a'), thang(''), { value: 0 }), 0)
-  t.is(zk.zkRemotePartition_Disconnect(err, partition), 0)
-})
-
 test('failed calls are logged where SetLog says', (t) => {
   const db = opened()
   const logFile = join(newFolder(), 'zk.log')

@@ -119,22 +119,25 @@ const ranks: Record<string, number> = {
   'core/partition': 6,
   'core/txn': 7,
   'core/scan': 7,
+  'core/remote': 7,
   'core/engine': 8,
-  tool: 9,
-  capi: 10,
-  torture: 11
+  'core/dispatch': 9,
+  tool: 10,
+  capi: 11,
+  torture: 12
 }
 /** The folders that see the C interface alone, and the ones that each may include. */
 const outside: Record<string, string[]> = {
   addon: ['include', 'net/loop'],
   net: ['include', 'core/base'],
-  'net/loop': ['include', 'core/base', 'net']
+  'net/loop': ['include', 'core/base', 'net'],
+  'net/pair': ['include', 'core/base', 'core/os', 'core/engine', 'core/dispatch', 'net']
 }
 
 /** The folder of `path`, a path relative to native/. */
 function nativeFolder(path: string): string {
   const parts = path.split('/')
-  return parts[0] === 'core' || path.startsWith('net/loop/') ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
+  return parts[0] === 'core' || /^net\/(loop|pair)\//.test(path) ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
 }
 
 /** Whether a source in folder `from` may include a header in folder `to`. */

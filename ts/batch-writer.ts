@@ -2,8 +2,10 @@
  * Asynchronous writes of one database: they gather, and go down as one native batch (group commit by nature).
  *
  * Invariants:
- *  1. Operations are applied in the order of the calls, whoever made them.
- *  2. At most one batch is on the thread pool; while it runs, later operations gather in the next one.
+ *  1. Operations are applied in the order of the calls, whoever made them. Where partitions are remote, that is so for
+ *     each place: what is local, and each remote partition.
+ *  2. At most one batch of a place is on the thread pool; while it runs, later operations gather in the next one. So a
+ *     server that does not answer holds up the writes for its own keys alone.
  *  3. A caller's promise settles when the batch with its operations is as durable as it asked for, or has failed.
  *  4. A batch that failed has written nothing. When the failure is about one operation, each caller's operations are
  *     written again on their own, so that one bad call does not fail its neighbours.
@@ -24,6 +26,7 @@ import {
 } from './binding.js'
 import type { Data } from './bytes.js'
 import { errorFrom, type ZkdbError } from './errors.js'
+import { localPlace, type Places, placesOf, spanning } from './places.js'
 
 /** What a write with conditions did. */
 export interface WriteResult {
@@ -46,8 +49,14 @@ export interface DatabaseHandle {
 /** A batch of more bytes than this is not added to. */
 const sealSize = 64 * 1024 * 1024
 
+/** Whether the order of two batches matters. */
+function conflict(a: PendingBatch, b: PendingBatch): boolean {
+  return a.place === b.place || a.place === spanning || b.place === spanning
+}
+
 /** A batch that gathers, waits or runs. */
 class PendingBatch {
+  readonly place: number
   readonly data: BatchBuffer
   readonly durability: number
   readonly flags: number
@@ -65,7 +74,8 @@ class PendingBatch {
   readonly settled: Promise<void>
   settle!: () => void
 
-  constructor(data: BatchBuffer, durability: number, flags: number, isAlone: boolean) {
+  constructor(place: number, data: BatchBuffer, durability: number, flags: number, isAlone: boolean) {
+    this.place = place
     this.data = data
     this.durability = durability
     this.flags = flags
@@ -103,9 +113,11 @@ function resultFrom(native: NativeWriteResult): WriteResult {
 /** The queue of asynchronous writes of one database. */
 export class BatchWriter {
   readonly #handle: DatabaseHandle
-  /** Batches that wait, in order; the last one may gather more. */
+  /** When a partition is remote. */
+  readonly #places: Places | undefined
+  /** Batches that wait, in order; the last one of a place may gather more. */
   readonly #waiting: PendingBatch[] = []
-  #running: PendingBatch | undefined
+  readonly #running = new Set<PendingBatch>()
   #isScheduled = false
   /** The database has isolated partitions: seen from a batch that was refused for spanning them. */
   #isIsolated = false
@@ -113,16 +125,22 @@ export class BatchWriter {
 
   constructor(handle: DatabaseHandle) {
     this.#handle = handle
+    this.#places = placesOf(handle)
+  }
+
+  /** Whether a partition is remote. */
+  get hasRemote(): boolean {
+    return this.#places !== undefined
   }
 
   /** Whether operations wait or run. */
   get isBusy(): boolean {
-    return this.#running !== undefined || this.#waiting.length > 0
+    return this.#running.size > 0 || this.#waiting.length > 0
   }
 
   /** Writes one record. */
   async put(key: Data, value: Data, durability: number): Promise<void> {
-    const batch = this.#gathering(durability, 0)
+    const batch = this.#gathering(this.#places?.ofKey(key) ?? localPlace, durability, 0)
     batch.data.add(Op.put, key, value)
     const caller = this.#added(batch)
     await batch.settled
@@ -131,7 +149,7 @@ export class BatchWriter {
 
   /** Deletes one record. */
   async del(key: Data, durability: number): Promise<void> {
-    const batch = this.#gathering(durability, 0)
+    const batch = this.#gathering(this.#places?.ofKey(key) ?? localPlace, durability, 0)
     batch.data.add(Op.delete, key, '')
     const caller = this.#added(batch)
     await batch.settled
@@ -150,7 +168,23 @@ export class BatchWriter {
     flags: number,
     isAlone: boolean
   ): Promise<WriteResult> {
-    const batch = isAlone ? this.#alone(durability, flags) : this.#gathering(durability, flags)
+    if (this.#places !== undefined) {
+      // Packed apart: only the keys say where it goes.
+      const packed = new BatchBuffer()
+      pack(packed)
+      return this.#batch(this.#places.ofBatch(packed), (data) => data.append(packed), durability, flags, isAlone)
+    }
+    return this.#batch(localPlace, pack, durability, flags, isAlone)
+  }
+
+  async #batch(
+    place: number,
+    pack: (data: BatchBuffer) => void,
+    durability: number,
+    flags: number,
+    isAlone: boolean
+  ): Promise<WriteResult> {
+    const batch = isAlone ? this.#alone(place, durability, flags) : this.#gathering(place, durability, flags)
     const { size, count } = batch.data
     try {
       pack(batch.data)
@@ -169,7 +203,7 @@ export class BatchWriter {
 
   /** Writes everything that waits, on this thread: what is written next comes after it. */
   drainSync(): void {
-    if (this.#running !== undefined) binding.flush(this.#handle.id)
+    if (this.#running.size > 0) binding.flush(this.#handle.id)
     for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
       const { buffer, size } = batch.data
       const code = size === 0 ? 0 : binding.write(this.#handle.id, buffer, size, batch.durability, this.#flagsOf(batch))
@@ -182,34 +216,48 @@ export class BatchWriter {
 
   /** Waits until everything that was written before this call is settled. */
   async drain(): Promise<void> {
-    while (this.isBusy) await (this.#waiting.at(-1) ?? this.#running!).settled
+    while (this.isBusy) await Promise.all([...this.#running, ...this.#waiting.slice(-1)].map((batch) => batch.settled))
   }
 
   /** The batch that takes the next operation of this kind. */
-  #gathering(durability: number, flags: number): PendingBatch {
-    const last = this.#waiting.at(-1)
+  #gathering(place: number, durability: number, flags: number): PendingBatch {
+    const last = this.#lastOf(place)
     const fits = last !== undefined && !last.isAlone && last.durability === durability && last.flags === flags
     if (fits && last.data.size < sealSize) return last
-    const batch = new PendingBatch(this.#spare ?? new BatchBuffer(), durability, flags, false)
+    const batch = new PendingBatch(place, this.#spare ?? new BatchBuffer(), durability, flags, false)
     this.#spare = undefined
     return this.#wait(batch)
   }
 
-  #alone(durability: number, flags: number): PendingBatch {
-    return this.#wait(new PendingBatch(new BatchBuffer(), durability, flags, true))
+  /** The last batch of a place that waits, unless one is behind it that has to come after it. */
+  #lastOf(place: number): PendingBatch | undefined {
+    if (this.#places === undefined) return this.#waiting.at(-1)
+    const isNear = ({ place: other }: PendingBatch) => other === place || other === spanning || place === spanning
+    const last = this.#waiting.findLast(isNear)
+    return last?.place === place ? last : undefined
+  }
+
+  #alone(place: number, durability: number, flags: number): PendingBatch {
+    return this.#wait(new PendingBatch(place, new BatchBuffer(), durability, flags, true))
   }
 
   #wait(batch: PendingBatch): PendingBatch {
     this.#waiting.push(batch)
-    if (!this.#isScheduled && this.#running === undefined) {
+    if (!this.#isScheduled && !this.#isHeld(batch)) {
       this.#isScheduled = true
       // After the promises of this turn of the event loop: what they write joins the batch.
       setImmediate(() => {
         this.#isScheduled = false
-        if (this.#running === undefined) this.#dispatch()
+        this.#dispatch()
       })
     }
     return batch
+  }
+
+  /** Whether a running batch has to end first. */
+  #isHeld(batch: PendingBatch): boolean {
+    for (const running of this.#running) if (conflict(running, batch)) return true
+    return false
   }
 
   /** Notes that a caller's operations are in, and returns its number in the batch. */
@@ -222,10 +270,27 @@ export class BatchWriter {
     return this.#isIsolated && !batch.isAlone && !batch.hasGroups ? batch.flags | WriteFlag.nonAtomic : batch.flags
   }
 
+  /** Starts what nothing has to end before. */
   #dispatch(): void {
-    const batch = this.#waiting.shift()
-    if (batch === undefined) return
-    this.#running = batch
+    if (this.#places === undefined) {
+      const batch = this.#running.size === 0 ? this.#waiting.shift() : undefined
+      if (batch !== undefined) this.#start(batch)
+      return
+    }
+    const earlier = new Map<number, PendingBatch>()
+    for (const batch of [...this.#waiting]) {
+      const isFirst = !earlier.has(batch.place) && (batch.place !== spanning || earlier.size === 0)
+      if (isFirst && !this.#isHeld(batch)) {
+        this.#waiting.splice(this.#waiting.indexOf(batch), 1)
+        this.#start(batch)
+      }
+      if (batch.place === spanning || earlier.size === this.#places.count) return
+      earlier.set(batch.place, batch)
+    }
+  }
+
+  #start(batch: PendingBatch): void {
+    this.#running.add(batch)
     const { buffer, size } = batch.data
     const promise =
       size === 0
@@ -246,7 +311,7 @@ export class BatchWriter {
   }
 
   #done(batch: PendingBatch): void {
-    this.#running = undefined
+    this.#running.delete(batch)
     // The next batch is under way before the callers of this one go on: what they write gathers meanwhile.
     this.#dispatch()
     batch.settle()
@@ -260,7 +325,7 @@ export class BatchWriter {
   }
 
   #canSplit(batch: PendingBatch, code: number): boolean {
-    if (code === crossPartitionCode) this.#isIsolated = true
+    if (code === crossPartitionCode && batch.place === localPlace) this.#isIsolated = true
     return batch.ends.length > 1 && validationCodes.has(code)
   }
 

@@ -120,6 +120,10 @@ export interface Binding {
   operation(db: number, kind: number, directory: string): StartedJob<NativeOperationResult> | number
   jobProgress(job: number): number
   jobAbort(job: number): number
+
+  cursorMissing(cursor: number, index: number): number
+  partitionProbe(db: number, index: number): number
+  remoteCount(db: number): number
 }
 
 /** A partition as the addon describes it. */
@@ -161,7 +165,7 @@ export const PutFlag = { expires: 1 } as const
 export const RangeFlag = { hasHi: 1, loExclusive: 2, hiInclusive: 4 } as const
 
 /** `zkdb_scan_flag`. */
-export const ScanFlag = { reverse: 1, noKeys: 2, noValues: 4, unordered: 8 } as const
+export const ScanFlag = { reverse: 1, noKeys: 2, noValues: 4, unordered: 8, partial: 16 } as const
 
 /** `zkdb_write_flag`. */
 export const WriteFlag = { nonAtomic: 1 } as const

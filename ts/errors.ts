@@ -32,8 +32,8 @@ export interface ZkdbErrorOptions {
  * | `ZKDB_IO`, `ZKDB_NO_SPACE`, `ZKDB_NO_MEMORY` | a system call failed; the disk is full; out of memory |
  * | `ZKDB_FAILED` | an earlier write failed: writes are refused until the database is reopened |
  * | `ZKDB_SNAPSHOT_EXPIRED` | the snapshot passed `snapshotLimit` |
- * | `ZKDB_CROSS_PARTITION` | a batch spans isolated partitions and `nonAtomic` was not given |
- * | `ZKDB_REMOTE` | not available on a remote partition |
+ * | `ZKDB_CROSS_PARTITION` | a batch spans isolated partitions or servers and `nonAtomic` was not given |
+ * | `ZKDB_REMOTE` | not available on a database with a remote partition, as transactions |
  * | `ZKDB_ABORTED` | an AbortSignal stopped the operation |
  * | `ZKDB_UNREACHABLE` | remote: there is no connection to the server, or it was lost; the call changed nothing |
  * | `ZKDB_UNKNOWN_OUTCOME` | remote: a write was sent and no answer came; it may have been carried out, or not |

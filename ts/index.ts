@@ -13,6 +13,7 @@ export type {
   PartitionStats,
   VerifyResult
 } from './operations.js'
+export type { MissingPart } from './range.js'
 export { type Entry, type PackedChunk, type PackedScan, Scan, ScanIterator, type ScanOptions } from './scan.js'
 export { Snapshot } from './snapshot.js'
 export { Sublevel } from './sublevel.js'

@@ -102,6 +102,7 @@ function openReader(handle: DatabaseHandle, options: IteratorOptions, { keys, va
     lte: options.lte,
     reverse: options.reverse,
     unordered: options.unordered,
+    onMissing: options.onMissing,
     keys,
     values,
     snapshot: snapshotHandle(options.snapshot, handle),

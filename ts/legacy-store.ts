@@ -1,5 +1,5 @@
 /**
- * What the calls of 2000 work on: a whole database, or one local partition of it. Everything is synchronous.
+ * What the calls of 2000 work on: a whole database, or one partition of it. Everything is synchronous.
  */
 import { BatchBuffer } from './batch-buffer.js'
 import { BatchWriter, type DatabaseHandle, type WriteResult } from './batch-writer.js'
@@ -24,14 +24,15 @@ export class LegacyStore implements Logged {
   /**
    * @param dbfile - the configuration file, or a directory.
    * @param partition - the name of a partition, for a store of that partition alone.
+   * @param isRemote - which kind of partition it has to be; a remote one must answer.
    */
-  constructor(dbfile: unknown, partition?: string) {
+  constructor(dbfile: unknown, partition?: string, isRemote = false) {
     assertLocation(dbfile)
     const id = checked(binding.openSync(dbfile, []))
     this.#handle = { id, guard: binding.guard(id) }
     this.#writer = new SyncWriter(this.#handle, new BatchWriter(this.#handle))
     try {
-      this.#partition = partition === undefined ? -1 : partitionNamed(this.#handle, partition)
+      this.#partition = partition === undefined ? -1 : partitionNamed(this.#handle, partition, isRemote)
     } catch (error) {
       binding.closeSync(id)
       throw error
@@ -91,7 +92,14 @@ export class LegacyStore implements Logged {
       transaction: 0,
       keyFormat: 'buffer',
       valueFormat: 'buffer',
-      unordered: this.#partition !== -1
+      unordered: this.#partition !== -1,
+      // A partition's reader passes over the other ones, whether they answer or not.
+      onMissing:
+        this.#partition === -1
+          ? undefined
+          : ({ partition, error }) => {
+              if (partition === this.#partition) throw error
+            }
     })
   }
 
@@ -103,14 +111,23 @@ export class LegacyStore implements Logged {
   }
 }
 
-function partitionNamed(handle: DatabaseHandle, name: string): number {
+function partitionNamed(handle: DatabaseHandle, name: string, isRemote: boolean): number {
   const partitions = describePartitions(handle)
   const found = partitions.find((partition) => partition.name === name)
   if (found === undefined) {
     const names = partitions.map((partition) => partition.name).join(', ')
     throw new ZkdbError('ZKDB_CONFIG', `There is no partition '${name}'. There are: ${names}`, { urgency: 'urgent' })
   }
-  if (found.isRemote) throw new ZkdbError('ZKDB_REMOTE', `The partition '${name}' is remote`, { urgency: 'urgent' })
+  if (found.isRemote !== isRemote) {
+    const code = found.isRemote ? 'ZKDB_REMOTE' : 'ZKDB_CONFIG'
+    throw new ZkdbError(code, `The partition '${name}' is ${found.isRemote ? 'remote' : 'local'}`, {
+      urgency: 'urgent'
+    })
+  }
+  if (binding.partitionProbe(handle.id, found.index) < 0) {
+    const { code, message } = lastError()
+    throw new ZkdbError(code, message, { urgency: 'urgent' })
+  }
   return found.index
 }
 
@@ -181,8 +198,8 @@ export class LegacyCursor {
   }
 }
 
-/** A partition of a database on this machine, as the configuration file names it. Made closed. */
-export class ZkLocalPartition implements Logged {
+/** A partition of a database, as the configuration file names it. Made closed. */
+abstract class LegacyPartition implements Logged {
   readonly dbfile: string
   readonly name: string
   /** While it is open. */
@@ -199,22 +216,42 @@ export class ZkLocalPartition implements Logged {
     this.name = name
   }
 
+  /** Whether it is reached through a server. */
+  abstract readonly isRemote: boolean
+
   get logFile(): string | null {
     return this.store?.logFile ?? null
   }
+
+  /** Opens it; a remote one is connected to. */
+  open(): void {
+    if (this.store !== undefined) {
+      throw new ZkdbError('ZKDB_INVALID', `The partition '${this.name}' is open already`, { urgency: 'urgent' })
+    }
+    this.store = new LegacyStore(this.dbfile, this.name, this.isRemote)
+  }
+
+  /** The store of it while it is open. @throws ZKDB_CLOSED */
+  opened(): LegacyStore {
+    if (this.store !== undefined) return this.store
+    const what = this.isRemote ? 'connected' : 'open'
+    throw new ZkdbError('ZKDB_CLOSED', `The partition '${this.name}' is not ${what}`)
+  }
+
+  /** Closes it. It can be opened again. */
+  close(): void {
+    const store = this.opened()
+    this.store = undefined
+    store.close()
+  }
 }
 
-/** A partition on another server. Remote partitions are not in this build. */
-export class ZkRemotePartition {
-  readonly dbfile: string
-  readonly name: string
+/** A partition on this machine. */
+export class ZkLocalPartition extends LegacyPartition {
+  readonly isRemote = false
+}
 
-  /**
-   * @param dbfile - the configuration file.
-   * @param name - the section of the partition.
-   */
-  constructor(dbfile: string, name: string) {
-    this.dbfile = dbfile
-    this.name = name
-  }
+/** A partition on another server. */
+export class ZkRemotePartition extends LegacyPartition {
+  readonly isRemote = true
 }

@@ -15,7 +15,6 @@
  * zkDB_Close(err, db)
  */
 import { typeName } from './bytes.js'
-import { ZkdbError } from './errors.js'
 import { callsOn } from './legacy-calls.js'
 import { LegacyCursor, LegacyStore, ZkLocalPartition, ZkRemotePartition } from './legacy-store.js'
 import { bytesOf, guarded, type Out, out, thang, ZkDBT, ZkError } from './legacy-types.js'
@@ -146,31 +145,22 @@ export const zkDB_CursorUpdateCurrent = database.cursorUpdateCurrent
 // ---- local partitions
 
 function localOf(partition: unknown): LegacyStore {
-  if (!(partition instanceof ZkLocalPartition)) {
-    throw new TypeError(`The partition must be a ZkLocalPartition, received ${typeName(partition)}`)
-  }
-  if (partition.store !== undefined) return partition.store
-  throw new ZkdbError('ZKDB_CLOSED', `The partition '${partition.name}' is not open`)
+  return localPartition(partition).opened()
+}
+
+function localPartition(partition: unknown): ZkLocalPartition {
+  if (partition instanceof ZkLocalPartition) return partition
+  throw new TypeError(`The partition must be a ZkLocalPartition, received ${typeName(partition)}`)
 }
 
 /** Opens the partition: it needs the whole configuration, and locks the whole database. */
 export function zkLocalPartition_Open(err: Err, partition: ZkLocalPartition): number {
-  return guarded(err, partition, 'zkLocalPartition_Open', () => {
-    if (!(partition instanceof ZkLocalPartition)) localOf(partition)
-    if (partition.store !== undefined) {
-      throw new ZkdbError('ZKDB_INVALID', `The partition '${partition.name}' is open already`, { urgency: 'urgent' })
-    }
-    partition.store = new LegacyStore(partition.dbfile, partition.name)
-  })
+  return guarded(err, partition, 'zkLocalPartition_Open', () => localPartition(partition).open())
 }
 
 /** Closes the partition. It can be opened again. */
 export function zkLocalPartition_Close(err: Err, partition: ZkLocalPartition): number {
-  return guarded(err, partition, 'zkLocalPartition_Close', () => {
-    const store = localOf(partition)
-    partition.store = undefined
-    store.close()
-  })
+  return guarded(err, partition, 'zkLocalPartition_Close', () => localPartition(partition).close())
 }
 
 const local = callsOn<ZkLocalPartition>('zkLocalPartition', localOf)
@@ -210,28 +200,32 @@ export const zkLocalPartition_CursorUpdateCurrent = local.cursorUpdateCurrent
 
 // ---- remote partitions
 
-function remoteOf(partition: unknown): never {
-  const name = partition instanceof ZkRemotePartition ? `'${partition.name}' ` : ''
-  throw new ZkdbError(
-    'ZKDB_REMOTE',
-    `The remote partition ${name}cannot be reached: remote partitions are not in this build of zkdb`,
-    { urgency: 'urgent' }
-  )
+function remoteOf(partition: unknown): LegacyStore {
+  return remotePartition(partition).opened()
 }
 
-/** Connects to the server of a partition. Remote partitions are not in this build: it answers 0 with ZKDB_REMOTE. */
+function remotePartition(partition: unknown): ZkRemotePartition {
+  if (partition instanceof ZkRemotePartition) return partition
+  throw new TypeError(`The partition must be a ZkRemotePartition, received ${typeName(partition)}`)
+}
+
+/**
+ * Connects to the server of a partition and logs in. A connection that is lost later is made again by the next call;
+ * until the server is back, calls answer 0 with `ZKDB_UNREACHABLE`. It needs the whole configuration, and locks the
+ * local partitions of the database.
+ */
 export function zkRemotePartition_Connect(err: Err, partition: ZkRemotePartition): number {
-  return guarded(err, undefined, 'zkRemotePartition_Connect', () => remoteOf(partition))
+  return guarded(err, partition, 'zkRemotePartition_Connect', () => remotePartition(partition).open())
 }
 
-/** Ends the connection to the server of a partition. See {@link zkRemotePartition_Connect}. */
+/** Ends the connections to the server of a partition. It can be connected again. */
 export function zkRemotePartition_Disconnect(err: Err, partition: ZkRemotePartition): number {
-  return guarded(err, undefined, 'zkRemotePartition_Disconnect', () => remoteOf(partition))
+  return guarded(err, partition, 'zkRemotePartition_Disconnect', () => remotePartition(partition).close())
 }
 
 const remote = callsOn<ZkRemotePartition>('zkRemotePartition', remoteOf)
 
-/** As {@link zkDB_Fetch}. See {@link zkRemotePartition_Connect}; so are the functions below. */
+/** As {@link zkDB_Fetch}, for the keys of one partition; other keys are an error. So are the functions below. */
 export const zkRemotePartition_Fetch = remote.fetch
 /** As {@link zkDB_Update}. */
 export const zkRemotePartition_Update = remote.update

@@ -9,7 +9,7 @@ import {
   type AbstractSublevelOptions
 } from 'abstract-level'
 import { BatchWriter, type DatabaseHandle, type WriteResult } from './batch-writer.js'
-import { binding } from './binding.js'
+import { binding, WriteFlag } from './binding.js'
 import { type Data, writeKey } from './bytes.js'
 import { decode, type EncodingSource, encodeKey } from './codec.js'
 import { conditionally, deliver, encodeExpectations, type OutcomeOptions, outcome } from './conditional.js'
@@ -91,12 +91,15 @@ export class Opened {
   readonly writer: BatchWriter
   readonly sync: SyncWriter
   readonly operations: Operations
+  /** The `zkdb_write_flag` set of `clear`: over several servers there is no other way than part by part. */
+  readonly clearFlags: number
 
   constructor(id: number) {
     this.handle = { id, guard: binding.guard(id) }
     this.writer = new BatchWriter(this.handle)
     this.sync = new SyncWriter(this.handle, this.writer)
     this.operations = new Operations(this.handle)
+    this.clearFlags = this.writer.hasRemote ? WriteFlag.nonAtomic : 0
   }
 }
 
@@ -338,7 +341,7 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
   async _clear(options: EncodedRange & PrivateOptions & { limit: number; reverse: boolean }): Promise<void> {
     const opened = this.#ready
     const durability = durabilityOf(options)
-    const flags = writeFlagsOf(options)
+    const flags = writeFlagsOf(options) | opened.clearFlags
     if (options.limit === -1 && options.snapshot == null) {
       await opened.writer.batch((batch) => batch.addDeleteRange(writeRange(options)), durability, flags, false)
       return

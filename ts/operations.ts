@@ -15,14 +15,16 @@ export interface PartitionInfo {
   index: number
   /** Whether it is reached through a server. */
   isRemote: boolean
-  /** Where its files are; empty for a remote one. */
+  /** Where its files are; the address of the server for a remote one. */
   directory: string
   /** How keys are routed to it, for a person. */
   rule: string
 }
 
-/** Figures of one partition; zeros for a remote one. */
+/** Figures of one partition; of a remote one, the sums of those of the database on its server. */
 export interface PartitionStats extends PartitionInfo {
+  /** Why a remote partition could not be asked: the figures are then zeros. */
+  error?: string
   records: number
   /** Levels of the tree; 0 when it is empty. */
   depth: number
@@ -99,9 +101,9 @@ export interface VerifyResult {
 
 /** Where the records of a range are. */
 export interface Explanation {
-  /** Partitions that may hold some, with the estimated number of records of the range; -1 for a remote one. */
+  /** Partitions that may hold some, with the estimated number of records; -1: the server could not be asked. */
   partitions: (PartitionInfo & { records: number })[]
-  /** Estimated records of the local partitions. */
+  /** Estimated records of the partitions together. */
   records: number
   /** Whether an ordered scan merges several partitions. */
   merged: boolean
@@ -128,11 +130,15 @@ export function explainRange(handle: DatabaseHandle, range: EncodedRange): Expla
   const partitions = describePartitions(handle)
     .map((partition) => ({
       ...partition,
-      records: partition.isRemote ? -1 : checked(binding.estimate(handle.id, partition.index, loSize, hiSize, flags))
+      records: estimated(partition, binding.estimate(handle.id, partition.index, loSize, hiSize, flags))
     }))
     .filter((partition) => partition.records !== 0)
   const records = partitions.reduce((sum, partition) => sum + Math.max(partition.records, 0), 0)
   return { partitions, records, merged: partitions.length > 1 }
+}
+
+function estimated({ isRemote }: PartitionInfo, records: number): number {
+  return isRemote ? Math.max(records, -1) : checked(records)
 }
 
 /** Reads the figures. */

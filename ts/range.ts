@@ -3,6 +3,7 @@
  */
 import { RangeFlag, ScanFlag } from './binding.js'
 import { type Data, writeBound } from './bytes.js'
+import type { ZkdbError } from './errors.js'
 
 /** Encoded bounds. Where both are given, gte goes before gt and lte before lt, as in Level. */
 export interface EncodedRange {
@@ -60,6 +61,17 @@ export interface ScanMode {
   keys?: boolean | undefined
   values?: boolean | undefined
   unordered?: boolean | undefined
+  onMissing?: ((part: MissingPart) => void) | undefined
+}
+
+/** What a scan with `onMissing` could not read. */
+export interface MissingPart {
+  /** The partition whose keys are missing, as `partitionOf` counts. */
+  partition: number
+  /** The key behind which they are missing, in the direction of the scan; undefined: all of them. */
+  from: Buffer | undefined
+  /** Why. */
+  error: ZkdbError
 }
 
 /** The `zkdb_scan_flag` set of a mode. */
@@ -68,6 +80,7 @@ export function scanFlags(mode: ScanMode): number {
     (mode.reverse ? ScanFlag.reverse : 0) |
     (mode.keys === false ? ScanFlag.noKeys : 0) |
     (mode.values === false ? ScanFlag.noValues : 0) |
-    (mode.unordered ? ScanFlag.unordered : 0)
+    (mode.unordered ? ScanFlag.unordered : 0) |
+    (mode.onMissing ? ScanFlag.partial : 0)
   )
 }

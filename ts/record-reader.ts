@@ -12,7 +12,7 @@
 import type { DatabaseHandle } from './batch-writer.js'
 import { binding, Code, checked, lastError, State, shared } from './binding.js'
 import type { Data } from './bytes.js'
-import { type EncodedRange, type ScanMode, scanFlags, writeRange } from './range.js'
+import { type EncodedRange, type MissingPart, type ScanMode, scanFlags, writeRange } from './range.js'
 import { BufferView, reserve, take } from './slab.js'
 
 /** What keys or values are given as; `none` when they are not wanted. */
@@ -46,6 +46,9 @@ export class RecordReader {
   readonly #keyFormat: Format
   readonly #valueFormat: Format
   readonly #reusesMemory: boolean
+  readonly #onMissing: ((part: MissingPart) => void) | undefined
+  /** Parts that were told of. */
+  #missing = 0
   /** Keeps the database open as long as somebody reads. */
   readonly #handle: DatabaseHandle
   #cursor: number
@@ -70,6 +73,7 @@ export class RecordReader {
     this.#valueFormat = options.valueFormat
     this.#reusesMemory = isText(options.keyFormat) && isText(options.valueFormat)
     const { loSize, hiSize, flags } = writeRange(options)
+    this.#onMissing = options.onMissing
     const { snapshot, transaction } = options
     this.#cursor = checked(
       binding.cursorOpen(handle.id, snapshot, transaction, loSize, hiSize, flags, scanFlags(options))
@@ -102,7 +106,22 @@ export class RecordReader {
     this.#textEnd = 0
     this.#nextRecords = Math.min(this.#nextRecords * growth, maxRecords)
     this.#nextSize = Math.min(this.#nextSize * growth, maxChunkSize)
+    if (this.#onMissing !== undefined) this.#tellMissing(this.#onMissing)
     return this.count > 0
+  }
+
+  #tellMissing(onMissing: (part: MissingPart) => void): void {
+    for (;;) {
+      const partition = binding.cursorMissing(this.#cursor, this.#missing)
+      if (partition < 0) return
+      this.#missing++
+      const size = shared.state[State.used]!
+      onMissing({
+        partition,
+        from: size < 0 ? undefined : Buffer.from(shared.keys.subarray(0, size)),
+        error: lastError()
+      })
+    }
   }
 
   /** Reads into a buffer that is large enough for at least one record. */
@@ -179,6 +198,7 @@ export class RecordReader {
   seek(keySize: number): void {
     if (this.#cursor === 0) return
     checked(binding.cursorSeek(this.#cursor, keySize))
+    this.#missing = 0
     this.#isDone = false
     this.index = 0
     this.count = 0

@@ -5,7 +5,7 @@ import type { DatabaseHandle } from './batch-writer.js'
 import { binding, Code, checked, State, shared } from './binding.js'
 import type { Data } from './bytes.js'
 import { decode, type Encoding, type EncodingOption, type EncodingSource, isNative } from './codec.js'
-import { scanFlags, writeRange } from './range.js'
+import { type MissingPart, scanFlags, writeRange } from './range.js'
 import { type Format, type ReaderOptions, RecordReader } from './record-reader.js'
 import { type Snapshot, snapshotHandle } from './snapshot.js'
 
@@ -35,6 +35,11 @@ export interface ScanOptions<K = unknown> {
   snapshot?: Snapshot | undefined
   /** Partition after partition instead of in the order of keys: cheaper with many partitions. Default false. */
   unordered?: boolean | undefined
+  /**
+   * With it a remote partition that cannot be read is left out instead of ending the scan: this is called with what is
+   * missing, before the records behind it.
+   */
+  onMissing?: ((part: MissingPart) => void) | undefined
 }
 
 /**
@@ -107,6 +112,7 @@ export class Scan<K, V> implements Iterable<Entry<K, V>> {
       lte: bound(options.lte),
       reverse: Boolean(options.reverse),
       unordered: Boolean(options.unordered),
+      onMissing: options.onMissing,
       keys: options.keys !== false,
       values: options.values !== false,
       snapshot: snapshotHandle(this.#snapshot, handle),

@@ -89,11 +89,12 @@ export class SyncCalls {
   }
 
   clear(options: Range): void {
-    const { sync, handle } = this.#begin()
+    const { sync, handle, clearFlags } = this.#begin()
     assertOptions(options)
     const given: Range = options ?? {}
     const { limit, snapshot } = given
     const range = this.#range(given)
+    const flags = writeFlagsOf(given) | clearFlags
     const isLimited = Number.isInteger(limit) && limit! >= 0
     if (limit === 0) return
     if (isLimited || snapshot != null) {
@@ -101,9 +102,9 @@ export class SyncCalls {
       sync.drain()
       const id = openSnapshotHandle(snapshot, handle)
       const limited = { ...range, limit: isLimited ? limit! : -1 }
-      sync.write((batch) => packDeletes(batch, handle, id, limited), durabilityOf(given), writeFlagsOf(given))
+      sync.write((batch) => packDeletes(batch, handle, id, limited), durabilityOf(given), flags)
     } else {
-      sync.write((batch) => batch.addDeleteRange(writeRange(range)), durabilityOf(given), writeFlagsOf(given))
+      sync.write((batch) => batch.addDeleteRange(writeRange(range)), durabilityOf(given), flags)
     }
     this.#db.emit('clear', given)
   }

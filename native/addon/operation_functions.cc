@@ -29,6 +29,24 @@ napi_value PartitionCount(napi_env env, napi_callback_info info) {
   return db == nullptr ? args.Closed() : args.Number(zkdb_partition_count(db));
 }
 
+// remoteCount(db): remote partitions
+napi_value RemoteCount(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  uint32_t id;
+  if (!args.Uint(0, &id)) return args.Invalid();
+  zkdb_db* db = FindDb(args.environment(), id);
+  return db == nullptr ? args.Closed() : args.Number(zkdb_remote_count(db));
+}
+
+// partitionProbe(db, index): 0 when its server answers, or when it is local
+napi_value PartitionProbe(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  uint32_t id, index;
+  if (!args.Uint(0, &id) || !args.Uint(1, &index)) return args.Invalid();
+  zkdb_db* db = FindDb(args.environment(), id);
+  return db == nullptr ? args.Closed() : args.Code(zkdb_partition_probe(db, index, &args.environment().error()));
+}
+
 // partitionDescribe(db, index): {name, index, isRemote, directory, rule}, or a negative number
 napi_value PartitionDescribe(napi_env env, napi_callback_info info) {
   const Arguments args(env, info);
@@ -80,8 +98,13 @@ class StatsJob : public Job {
     for (uint32_t i = 0; i < count && code_ == ZKDB_OK; ++i) {
       partitions_.emplace_back();
       code_ = zkdb_partition_describe(db_->db, i, &partitions_.back().info, &error_);
-      if (code_ != ZKDB_OK || partitions_.back().info.is_remote != 0) continue;
-      code_ = zkdb_stats_partition(db_->db, i, flags_, &partitions_.back().stats, &error_);
+      if (code_ != ZKDB_OK) continue;
+      Partition& partition = partitions_.back();
+      const bool remote = partition.info.is_remote != 0;
+      zkdb_error* const error = remote ? &partition.error : &error_;
+      const zkdb_code code = zkdb_stats_partition(db_->db, i, flags_, &partition.stats, error);
+      if (!remote) code_ = code;
+      if (code != ZKDB_OK) partition.stats = {};
     }
   }
 
@@ -96,6 +119,7 @@ class StatsJob : public Job {
       if (napi_create_object(env, &partition) != napi_ok) return;
       SetPartition(env, partition, partitions_[i].info);
       SetFigures(env, partition, partitions_[i].stats);
+      if (partitions_[i].error.code != ZKDB_OK) SetString(env, partition, "error", partitions_[i].error.message);
       napi_set_element(env, list, i, partition);
     }
     napi_set_named_property(env, database, "partitions", list);
@@ -106,6 +130,7 @@ class StatsJob : public Job {
   struct Partition {
     zkdb_partition_info info = {};
     zkdb_partition_stats stats = {};
+    zkdb_error error = {};  // of a remote partition, whose server does not answer
   };
 
   static void Set(napi_env env, napi_value object, const char* name, uint64_t value) {
@@ -257,6 +282,8 @@ napi_value JobAbort(napi_env env, napi_callback_info info) {
 
 constexpr FunctionEntry kFunctions[] = {
     {"partitionCount", PartitionCount},
+    {"partitionProbe", PartitionProbe},
+    {"remoteCount", RemoteCount},
     {"partitionDescribe", PartitionDescribe},
     {"databaseName", DatabaseName},
     {"checkpointsActivate", CheckpointsActivate},

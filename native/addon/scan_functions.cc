@@ -126,6 +126,27 @@ napi_value CursorSeek(napi_env env, napi_callback_info info) {
                                     &environment.error()));
 }
 
+// cursorMissing(cursor, index): the partition of that part that the cursor could not read; why is in lastError(). The
+// key behind which it begins is in the shared key buffer, its size in the state array; -1: all of the partition.
+napi_value CursorMissing(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  Environment& environment = args.environment();
+  uint32_t index;
+  if (!args.Uint(1, &index)) return args.Invalid();
+  Handle* cursor = CursorOf(args);
+  if (cursor == nullptr) return args.Closed();
+  zkdb_missing missing;
+  const zkdb_code code = zkdb_cursor_missing(static_cast<zkdb_cursor*>(cursor->object), index, &missing);
+  if (code != ZKDB_OK) return args.Code(code);
+  environment.Fail(missing.code, missing.message);
+  environment.state(kStateUsed) = -1;
+  if (missing.from != nullptr && missing.from_size <= environment.keys().size) {
+    if (missing.from_size != 0) std::memcpy(environment.keys().data, missing.from, missing.from_size);
+    environment.state(kStateUsed) = static_cast<double>(missing.from_size);
+  }
+  return args.Number(missing.partition);
+}
+
 // cursorClose(cursor): 0
 napi_value CursorClose(napi_env env, napi_callback_info info) {
   const Arguments args(env, info);
@@ -150,7 +171,7 @@ napi_value Estimate(napi_env env, napi_callback_info info) {
 
 constexpr FunctionEntry kFunctions[] = {
     {"cursorOpen", CursorOpen},   {"cursorNext", CursorNext}, {"cursorSeek", CursorSeek},
-    {"cursorClose", CursorClose}, {"estimate", Estimate},
+    {"cursorClose", CursorClose}, {"estimate", Estimate},     {"cursorMissing", CursorMissing},
 };
 
 }  // namespace

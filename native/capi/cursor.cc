@@ -10,11 +10,14 @@ using zkdb::capi::Report;
 struct zkdb_cursor {
   std::shared_ptr<zkdb::Transaction> transaction;  // before the scan, which reads it
   std::unique_ptr<zkdb::DatabaseScan> scan;
+  std::shared_ptr<zkdb::Dispatcher> dispatcher;  // before the scan of its stores
+  std::unique_ptr<zkdb::MixedScan> mixed;        // instead of `scan`, where partitions are remote
 };
 
 namespace {
 
-constexpr uint32_t kScanFlags = ZKDB_SCAN_REVERSE | ZKDB_SCAN_NO_KEYS | ZKDB_SCAN_NO_VALUES | ZKDB_SCAN_UNORDERED;
+constexpr uint32_t kScanFlags =
+    ZKDB_SCAN_REVERSE | ZKDB_SCAN_NO_KEYS | ZKDB_SCAN_NO_VALUES | ZKDB_SCAN_UNORDERED | ZKDB_SCAN_PARTIAL;
 
 // A snapshot or transaction means something in its own database only.
 Status CheckScan(const zkdb_db* db, const zkdb_snapshot* snapshot, const zkdb_txn* txn, uint32_t scan_flags) {
@@ -50,7 +53,11 @@ zkdb_code zkdb_cursor_open(zkdb_db* db, zkdb_snapshot* snapshot, zkdb_txn* txn, 
       status = zkdb::DatabaseScan::Open(txn->transaction.get(), keys, options, &cursor->scan);
     } else {
       auto pinned = snapshot != nullptr ? snapshot->snapshot : std::make_shared<zkdb::Snapshot>(db->engine);
-      status = zkdb::DatabaseScan::Open(std::move(pinned), keys, options, &cursor->scan);
+      const bool partial = (scan_flags & ZKDB_SCAN_PARTIAL) != 0;
+      cursor->dispatcher = db->dispatcher;
+      status = db->dispatcher == nullptr
+                   ? zkdb::DatabaseScan::Open(std::move(pinned), keys, options, &cursor->scan)
+                   : db->dispatcher->OpenScan(std::move(pinned), keys, options, partial, &cursor->mixed);
     }
     if (!status.ok()) return Report(status, err);
     *out = cursor.release();
@@ -63,8 +70,10 @@ zkdb_code zkdb_cursor_next(zkdb_cursor* cursor, void* buffer, size_t capacity, u
   return Guarded(err, [&] {
     bool ended = false;
     bool too_small = false;
-    const Status status =
-        cursor->scan->Pack(static_cast<uint8_t*>(buffer), capacity, max_records, used, count, &ended, &too_small);
+    auto* const to = static_cast<uint8_t*>(buffer);
+    const Status status = cursor->mixed == nullptr
+                              ? cursor->scan->Pack(to, capacity, max_records, used, count, &ended, &too_small)
+                              : cursor->mixed->Pack(to, capacity, max_records, used, count, &ended, &too_small);
     *done = ended ? 1 : 0;
     if (!status.ok()) return Report(status, err);
     return too_small ? ZKDB_BUFFER_TOO_SMALL : ZKDB_OK;
@@ -72,7 +81,22 @@ zkdb_code zkdb_cursor_next(zkdb_cursor* cursor, void* buffer, size_t capacity, u
 }
 
 zkdb_code zkdb_cursor_seek(zkdb_cursor* cursor, const void* key, size_t key_size, zkdb_error* err) {
-  return Guarded(err, [&] { return Report(cursor->scan->Seek(BytesOf(key, key_size)), err); });
+  return Guarded(err, [&] {
+    const zkdb::Slice bytes = BytesOf(key, key_size);
+    return Report(cursor->mixed == nullptr ? cursor->scan->Seek(bytes) : cursor->mixed->Seek(bytes), err);
+  });
+}
+
+zkdb_code zkdb_cursor_missing(const zkdb_cursor* cursor, uint32_t index, zkdb_missing* out) {
+  if (cursor->mixed == nullptr || index >= cursor->mixed->missing().size()) return ZKDB_NOT_FOUND;
+  const zkdb::MissingPart& part = cursor->mixed->missing()[index];
+  *out = zkdb_missing{};
+  out->partition = part.partition;
+  out->code = part.reason.code();
+  out->from = part.has_from ? part.from.data() : nullptr;
+  out->from_size = part.from.size();
+  zkdb::capi::CopyText(part.reason.message(), out->message, sizeof out->message);
+  return ZKDB_OK;
 }
 
 void zkdb_cursor_close(zkdb_cursor* cursor) { delete cursor; }

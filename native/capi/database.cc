@@ -3,6 +3,7 @@
 #include "core/engine/registry.h"
 #include "core/partition/values.h"
 
+using zkdb::Slice;
 using zkdb::Status;
 using zkdb::capi::BytesOf;
 using zkdb::capi::Guarded;
@@ -88,8 +89,14 @@ zkdb_code zkdb_open(const char* path, const zkdb_options* options, zkdb_db** out
   return Guarded(err, [&] {
     auto db = std::make_unique<zkdb_db>();
     const zkdb::EngineOptions engine = options == nullptr ? zkdb::EngineOptions{} : options->engine;
-    const Status status = zkdb::OpenDatabase(zkdb::Env::Posix(), path, engine, &db->engine);
+    Status status = zkdb::OpenDatabase(zkdb::Env::Posix(), path, engine, &db->engine);
     if (!status.ok()) return ReportUrgent(status, err);
+    try {
+      db->dispatcher = zkdb::Dispatcher::For(db->engine, zkdb::Transport::Posix());
+    } catch (const std::bad_alloc&) {
+      static_cast<void>(zkdb::CloseDatabase(db->engine).ok());
+      throw;
+    }
     *out = db.release();
     return ZKDB_OK;
   });
@@ -106,9 +113,11 @@ zkdb_code zkdb_get(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, size_t
     if (key_size > ZKDB_MAX_KEY_SIZE) return Report(CheckKey(key_size), err);
     Status status = CheckSnapshot(db, snapshot);
     if (!status.ok()) return Report(status, err);
-    const zkdb_code code =
-        db->engine->Get(snapshot == nullptr ? nullptr : snapshot->snapshot.get(), BytesOf(key, key_size),
-                        static_cast<uint8_t*>(buffer), capacity, size, &status);
+    const zkdb::Snapshot* const pinned = snapshot == nullptr ? nullptr : snapshot->snapshot.get();
+    const Slice bytes = BytesOf(key, key_size);
+    auto* const to = static_cast<uint8_t*>(buffer);
+    const zkdb_code code = db->dispatcher == nullptr ? db->engine->Get(pinned, bytes, to, capacity, size, &status)
+                                                     : db->dispatcher->Get(pinned, bytes, to, capacity, size, &status);
     return status.ok() ? code : Report(status, err);
   });
 }
@@ -137,9 +146,13 @@ zkdb_code zkdb_get_many(zkdb_db* db, zkdb_snapshot* snapshot, const void* keys, 
     }
     Status status = CheckSnapshot(db, snapshot);
     if (!status.ok()) return Report(status, err);
-    const zkdb_code code = db->engine->GetMany(snapshot == nullptr ? nullptr : snapshot->snapshot.get(),
-                                               BytesOf(keys, count == 0 ? 0 : offsets[count]).data, offsets, count,
-                                               static_cast<uint8_t*>(buffer), capacity, sizes, done, needed, &status);
+    const std::shared_ptr<zkdb::Snapshot> pinned = snapshot == nullptr ? nullptr : snapshot->snapshot;
+    const uint8_t* const bytes = BytesOf(keys, count == 0 ? 0 : offsets[count]).data;
+    auto* const to = static_cast<uint8_t*>(buffer);
+    const zkdb_code code =
+        db->dispatcher == nullptr
+            ? db->engine->GetMany(pinned.get(), bytes, offsets, count, to, capacity, sizes, done, needed, &status)
+            : db->dispatcher->GetMany(pinned, bytes, offsets, count, to, capacity, sizes, done, needed, &status);
     return status.ok() ? code : Report(status, err);
   });
 }
@@ -152,20 +165,27 @@ zkdb_code zkdb_write(zkdb_db* db, const void* batch, size_t size, zkdb_durabilit
     Status status = CheckDurability(durability);
     if (write_flags > ZKDB_WRITE_NON_ATOMIC)
       status = Status::Invalid("unknown write flags: " + std::to_string(write_flags));
-    if (status.ok()) status = db->engine->Write(BytesOf(batch, size), durability, non_atomic, &written);
+    const Slice bytes = BytesOf(batch, size);
+    if (status.ok() && db->dispatcher == nullptr) {
+      status = db->engine->Write(bytes, durability, non_atomic, &written);
+    } else if (status.ok()) {
+      status = db->dispatcher->Write(bytes, durability, non_atomic, &written);
+    }
     CopyResult(written, result);
     return Report(status, err);
   });
 }
 
 zkdb_code zkdb_sync(zkdb_db* db, zkdb_error* err) {
-  return Guarded(err, [&] { return Report(db->engine->Sync(), err); });
+  return Guarded(err,
+                 [&] { return Report(db->dispatcher == nullptr ? db->engine->Sync() : db->dispatcher->Sync(), err); });
 }
 
 // ---- transactions
 
 zkdb_code zkdb_txn_begin(zkdb_db* db, zkdb_txn** out, zkdb_error* err) {
   return Guarded(err, [&] {
+    if (db->dispatcher != nullptr) return Report(db->dispatcher->Refuse("transactions are for local partitions"), err);
     auto txn = std::make_unique<zkdb_txn>();
     std::unique_ptr<zkdb::Transaction> begun;
     const Status status = zkdb::Transaction::Begin(db->engine, &begun);

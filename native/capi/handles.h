@@ -12,6 +12,7 @@
 #include <new>
 #include <string>
 
+#include "core/dispatch/dispatcher.h"
 #include "core/engine/engine.h"
 #include "core/engine/transaction.h"
 #include "include/zkdb.h"
@@ -22,6 +23,11 @@ struct zkdb_options {
 
 struct zkdb_db {
   std::shared_ptr<zkdb::Engine> engine;
+  std::shared_ptr<zkdb::Dispatcher> dispatcher;  // nullptr: every partition is local; shared with cursors
+
+  // The whole database's.
+  const zkdb::DatabaseConfig& config() const { return engine->whole_config(); }
+  const zkdb::Selector& selector() const { return engine->whole_selector(); }
 };
 
 struct zkdb_snapshot {

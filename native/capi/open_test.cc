@@ -29,12 +29,31 @@ std::string CopyOf(const std::string& directory) {
 
 }  // namespace
 
-TEST(a_remote_partition_is_refused_before_anything_is_made) {
+TEST(a_database_with_a_remote_partition_opens_and_serves_the_others_while_the_server_is_down) {
   const std::string directory = TempDirectory();
+  const std::string remote = "IsRemote = Yes\nAddressPath = unix:" + directory + "/none.sock\n";
   TestDb db;
-  EXPECT_EQ(db.Open(TwoPartitions(directory, "", "", "IsRemote = Yes\nAddressPath = db1:6380\n")), ZKDB_REMOTE);
-  EXPECT(Holds(db, "[high] IsRemote = Yes"));
-  EXPECT(!fs::exists(directory + "/log") && !fs::exists(directory + "/low"));
+  EXPECT_EQ(db.Open(TwoPartitions(directory, "", "", remote)), ZKDB_OK);
+  EXPECT_EQ(zkdb_partition_count(db.get()), 2u);
+  EXPECT_EQ(db.Put("apple", "1"), ZKDB_OK);
+  EXPECT_EQ(db.Get("apple"), std::string("1"));
+  EXPECT_EQ(db.Put("zebra", "1"), ZKDB_UNREACHABLE);
+  EXPECT(Holds(db, "partition [high] at unix:" + directory + "/none.sock: connect: "));
+  zkdb_txn* txn = nullptr;
+  EXPECT_EQ(zkdb_txn_begin(db.get(), &txn, &db.error), ZKDB_REMOTE);
+  EXPECT(Holds(db, "[high] is remote"));
+  EXPECT_EQ(zkdb_backup(db.get(), (directory + "/copy").c_str(), nullptr, nullptr, &db.error), ZKDB_REMOTE);
+  EXPECT(!fs::exists(directory + "/high"));
+}
+
+TEST(a_database_of_remote_partitions_alone_makes_no_files) {
+  const std::string directory = TempDirectory();
+  const std::string remote = "IsRemote = Yes\nAddressPath = unix:" + directory + "/none.sock\n";
+  TestDb db;
+  EXPECT_EQ(db.Open(TwoPartitions(directory, "", remote, remote)), ZKDB_OK);
+  EXPECT_EQ(db.Put("apple", "1"), ZKDB_UNREACHABLE);
+  EXPECT_EQ(db.Close(), ZKDB_OK);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), fs::directory_iterator()), 1);
 }
 
 TEST(a_configuration_without_a_database_is_one_that_is_missing_unless_it_may_be_made) {

@@ -21,32 +21,50 @@ Status CheckIndex(uint32_t index, uint32_t count) {
 
 extern "C" {
 
-uint32_t zkdb_partition_count(const zkdb_db* db) { return db->engine->partition_count(); }
+uint32_t zkdb_partition_count(const zkdb_db* db) { return db->selector().partition_count(); }
+
+uint32_t zkdb_remote_count(const zkdb_db* db) { return zkdb_partition_count(db) - db->engine->partition_count(); }
 
 zkdb_code zkdb_partition_describe(zkdb_db* db, uint32_t index, zkdb_partition_info* out, zkdb_error* err) {
   return Guarded(err, [&] {
-    const Status status = CheckIndex(index, db->engine->partition_count());
+    const Status status = CheckIndex(index, zkdb_partition_count(db));
     if (!status.ok()) return Report(status, err);
-    DescribePartition(db->engine->config(), db->engine->selector(), index, out);
+    DescribePartition(db->config(), db->selector(), index, out);
     return ZKDB_OK;
   });
 }
 
 uint32_t zkdb_partition_of(const zkdb_db* db, const void* key, size_t key_size) {
-  return db->engine->selector().Select(BytesOf(key, key_size));
+  return db->selector().Select(BytesOf(key, key_size));
+}
+
+zkdb_code zkdb_partition_probe(zkdb_db* db, uint32_t index, zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (db->engine->closed()) return Report(db->engine->ClosedStatus(), err);
+    const Status status = CheckIndex(index, zkdb_partition_count(db));
+    if (!status.ok() || db->dispatcher == nullptr) return Report(status, err);
+    return Report(db->dispatcher->Probe(index), err);
+  });
 }
 
 zkdb_code zkdb_stats(zkdb_db* db, zkdb_db_stats* out, zkdb_error* err) {
-  return Guarded(err, [&] { return Report(db->engine->Figures(out), err); });
+  return Guarded(err, [&] {
+    const Status status = db->engine->Figures(out);
+    out->partitions = zkdb_partition_count(db);
+    return Report(status, err);
+  });
 }
 
 zkdb_code zkdb_stats_partition(zkdb_db* db, uint32_t index, uint32_t stats_flags, zkdb_partition_stats* out,
                                zkdb_error* err) {
   return Guarded(err, [&] {
     if (db->engine->closed()) return Report(db->engine->ClosedStatus(), err);
-    const Status status = CheckIndex(index, db->engine->partition_count());
+    const Status status = CheckIndex(index, zkdb_partition_count(db));
     if (!status.ok()) return Report(status, err);
-    return Report(db->engine->PartitionFigures(index, (stats_flags & ZKDB_STATS_FULL) != 0, out), err);
+    const bool full = (stats_flags & ZKDB_STATS_FULL) != 0;
+    return Report(db->dispatcher == nullptr ? db->engine->PartitionFigures(index, full, out)
+                                            : db->dispatcher->PartitionFigures(index, full, out),
+                  err);
   });
 }
 
@@ -61,13 +79,16 @@ zkdb_code zkdb_sweep(zkdb_db* db, uint64_t* removed, zkdb_error* err) {
 
 zkdb_code zkdb_estimate(zkdb_db* db, uint32_t index, const zkdb_range* range, uint64_t* records, zkdb_error* err) {
   return Guarded(err, [&] {
-    const Status status = CheckIndex(index, db->engine->partition_count());
+    const Status status = CheckIndex(index, zkdb_partition_count(db));
     if (!status.ok()) return Report(status, err);
-    return Report(db->engine->Estimate(index, zkdb::capi::RangeOf(range), records), err);
+    const zkdb::KeyRange keys = zkdb::capi::RangeOf(range);
+    return Report(db->dispatcher == nullptr ? db->engine->Estimate(index, keys, records)
+                                            : db->dispatcher->Estimate(index, keys, records),
+                  err);
   });
 }
 
-const char* zkdb_name(const zkdb_db* db) { return db->engine->config().name.c_str(); }
+const char* zkdb_name(const zkdb_db* db) { return db->config().name.c_str(); }
 
 // ---- routing alone
 
@@ -143,7 +164,9 @@ zkdb_code zkdb_check(zkdb_db* db, zkdb_sink sink, void* sink_context, zkdb_progr
       return sink == nullptr || sink(sink_context, what.data(), what.size()) == 0;
     };
     uint64_t count = 0;
-    Status status = db->engine->Check(finding, ProgressOf(progress, progress_context), &count);
+    const zkdb::Progress told = ProgressOf(progress, progress_context);
+    Status status = db->dispatcher == nullptr ? db->engine->Check(finding, told, &count)
+                                              : db->dispatcher->Check(finding, told, &count);
     if (findings != nullptr) *findings = count;
     if (status.ok() && count > 0) {
       status = Status::Corrupt("the check found " + std::to_string(count) + " things wrong; the first: " + first);
@@ -153,7 +176,12 @@ zkdb_code zkdb_check(zkdb_db* db, zkdb_sink sink, void* sink_context, zkdb_progr
 }
 
 zkdb_code zkdb_backup(zkdb_db* db, const char* directory, zkdb_progress progress, void* context, zkdb_error* err) {
-  return Guarded(err, [&] { return Report(db->engine->Backup(directory, ProgressOf(progress, context)), err); });
+  return Guarded(err, [&] {
+    if (db->dispatcher != nullptr) {
+      return Report(db->dispatcher->Refuse("a backup has local partitions alone; back it up where it is"), err);
+    }
+    return Report(db->engine->Backup(directory, ProgressOf(progress, context)), err);
+  });
 }
 
 zkdb_code zkdb_compact(zkdb_db* db, zkdb_progress progress, void* context, zkdb_error* err) {

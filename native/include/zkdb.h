@@ -25,7 +25,7 @@
 extern "C" {
 #endif
 
-#define ZKDB_ABI_VERSION 1
+#define ZKDB_ABI_VERSION 2
 
 #if defined(_WIN32)
 #define ZKDB_EXPORT __declspec(dllexport)
@@ -68,7 +68,13 @@ typedef enum zkdb_code {
   ZKDB_SNAPSHOT_EXPIRED = 50, /* the snapshot passed SnapshotLimit */
   ZKDB_CROSS_PARTITION = 51,  /* a batch spans isolated partitions and the caller did not allow it to be non-atomic */
   ZKDB_REMOTE = 52,           /* not available on a remote partition */
-  ZKDB_ABORTED = 53           /* a progress callback asked to stop */
+  ZKDB_ABORTED = 53,          /* a progress callback asked to stop */
+  ZKDB_UNREACHABLE = 60,      /* remote: no connection to the server, or it was lost; the call changed nothing there */
+  ZKDB_UNKNOWN_OUTCOME = 61,  /* remote: a write was sent and no answer came: it was carried out, or not */
+  ZKDB_TIMEOUT = 62,          /* remote: no answer to a read within ReplyTimeout; the call changed nothing */
+  ZKDB_AUTH = 63,             /* remote: the server refuses the login, or what the user may not do */
+  ZKDB_PROTOCOL = 64,         /* remote: the server sent bytes that are no reply, or a reply above the limits */
+  ZKDB_SERVER = 65            /* remote: the server's own error, in its words */
 } zkdb_code;
 
 typedef struct zkdb_error {
@@ -129,7 +135,8 @@ ZKDB_EXPORT void zkdb_options_on_recovery(zkdb_options *options, zkdb_progress p
 /*
  * Opens a database. `path` is a configuration file, or a directory: in a directory the configuration is its file
  * `zkdb.conf`, which is written when the directory is new (Partitions hashed partitions, default 1).
- * Within a process every open of the same path shares one engine. Release with zkdb_close.
+ * Within a process every open of the same path shares one engine. A remote partition's server is connected to when it
+ * is needed; each handle has connections of its own. Release with zkdb_close.
  */
 ZKDB_EXPORT zkdb_code zkdb_open(const char *path, const zkdb_options *options, zkdb_db **out, zkdb_error *err);
 
@@ -151,6 +158,8 @@ ZKDB_EXPORT zkdb_code zkdb_get(zkdb_db *db, zkdb_snapshot *snapshot, const void 
  * Values are appended to `buffer`; sizes[i] is the size of value i, or UINT32_MAX when the key is not there.
  * *done is how many keys were answered: less than count only with ZKDB_BUFFER_TOO_SMALL, and then *needed is the size
  * of the next value; call again with the rest (and with a snapshot, where the answers must be of one state).
+ * Each remote partition is read at a state of its own; all servers are asked before the first answer is waited for.
+ * When one cannot be reached, *done is how many keys before the first one of it were answered.
  */
 ZKDB_EXPORT zkdb_code zkdb_get_many(zkdb_db *db, zkdb_snapshot *snapshot, const void *keys, const uint32_t *offsets,
                                     uint32_t count, void *buffer, size_t capacity, uint32_t *sizes, uint32_t *done,
@@ -214,7 +223,7 @@ typedef enum zkdb_expire_flag {
 } zkdb_expire_flag;
 
 typedef enum zkdb_write_flag {
-  ZKDB_WRITE_NON_ATOMIC = 1 /* allow a batch over isolated partitions to commit partition by partition */
+  ZKDB_WRITE_NON_ATOMIC = 1 /* allow a batch over isolated partitions, or over servers, to commit part by part */
 } zkdb_write_flag;
 
 typedef struct zkdb_write_result {
@@ -227,6 +236,9 @@ typedef struct zkdb_write_result {
  * Applies a batch as one transaction: all or nothing, in order. Conditions are checked against the state before the
  * batch. Returns when the batch is as durable as `durability` says. `result` may be NULL.
  * ZKDB_INVALID names the operation that is malformed. After ZKDB_NO_SPACE nothing of the batch is applied.
+ * Remote partitions commit by themselves: a batch that spans one and something else is ZKDB_CROSS_PARTITION without
+ * ZKDB_WRITE_NON_ATOMIC, and with it each part has its own conditions and its own outcome. ZKDB_UNREACHABLE: the server
+ * changed nothing. ZKDB_UNKNOWN_OUTCOME: the connection was lost between sending and the answer; nothing is sent twice.
  */
 ZKDB_EXPORT zkdb_code zkdb_write(zkdb_db *db, const void *batch, size_t size, zkdb_durability durability,
                                  uint32_t write_flags, zkdb_write_result *result, zkdb_error *err);
@@ -241,6 +253,7 @@ ZKDB_EXPORT zkdb_code zkdb_sync(zkdb_db *db, zkdb_error *err);
 /* ---- transactions ---------------------------------------------------------------------------------------------- */
 
 /* A read-write transaction over local partitions. While it is open other writers wait; readers do not.
+ * ZKDB_REMOTE for a database with a remote partition.
  * Release with zkdb_txn_commit or zkdb_txn_abort, on success and on failure alike. */
 ZKDB_EXPORT zkdb_code zkdb_txn_begin(zkdb_db *db, zkdb_txn **out, zkdb_error *err);
 ZKDB_EXPORT zkdb_code zkdb_txn_get(zkdb_txn *txn, const void *key, size_t key_size, void *buffer, size_t capacity,
@@ -254,8 +267,8 @@ ZKDB_EXPORT void zkdb_txn_abort(zkdb_txn *txn);
 
 /* ---- snapshots and scans --------------------------------------------------------------------------------------- */
 
-/* Pins the latest committed state of all local partitions: one cut. Records end in it all the same. Release with
- * zkdb_snapshot_close. */
+/* Pins the latest committed state of all local partitions: one cut. Records end in it all the same. Remote partitions
+ * are read at their latest state, with a snapshot as without. Release with zkdb_snapshot_close. */
 ZKDB_EXPORT zkdb_code zkdb_snapshot_open(zkdb_db *db, zkdb_snapshot **out, zkdb_error *err);
 ZKDB_EXPORT void zkdb_snapshot_close(zkdb_snapshot *snapshot);
 ZKDB_EXPORT uint64_t zkdb_snapshot_sequence(const zkdb_snapshot *snapshot);
@@ -272,7 +285,8 @@ typedef enum zkdb_scan_flag {
   ZKDB_SCAN_REVERSE = 1,
   ZKDB_SCAN_NO_KEYS = 2,
   ZKDB_SCAN_NO_VALUES = 4,
-  ZKDB_SCAN_UNORDERED = 8 /* partition after partition instead of merged */
+  ZKDB_SCAN_UNORDERED = 8, /* partition after partition instead of merged */
+  ZKDB_SCAN_PARTIAL = 16   /* a remote partition that fails is left out: zkdb_cursor_missing tells of it */
 } zkdb_scan_flag;
 
 /*
@@ -290,6 +304,20 @@ ZKDB_EXPORT zkdb_code zkdb_cursor_open(zkdb_db *db, zkdb_snapshot *snapshot, zkd
 ZKDB_EXPORT zkdb_code zkdb_cursor_next(zkdb_cursor *cursor, void *buffer, size_t capacity, uint32_t max_records,
                                        size_t *used, uint32_t *count, int *done, zkdb_error *err);
 
+/* What a cursor with ZKDB_SCAN_PARTIAL could not read: the keys of its range that belong to `partition`, and of these
+ * the ones behind `from` in the cursor's direction, or all of them when `from` is NULL. */
+typedef struct zkdb_missing {
+  uint32_t partition;
+  zkdb_code code;
+  const void *from; /* valid until the cursor's next call */
+  size_t from_size;
+  char message[1024];
+} zkdb_missing;
+
+/* The `index`th part that is missing from what the cursor gave so far; ZKDB_NOT_FOUND when there are fewer. A seek asks
+ * every partition again and begins with none missing. */
+ZKDB_EXPORT zkdb_code zkdb_cursor_missing(const zkdb_cursor *cursor, uint32_t index, zkdb_missing *out);
+
 /* Moves to the first record at or after `key` in the cursor's direction, within its range. */
 ZKDB_EXPORT zkdb_code zkdb_cursor_seek(zkdb_cursor *cursor, const void *key, size_t key_size, zkdb_error *err);
 ZKDB_EXPORT void zkdb_cursor_close(zkdb_cursor *cursor);
@@ -300,7 +328,7 @@ typedef struct zkdb_partition_info {
   char name[256];
   uint32_t index;
   int is_remote;
-  char directory[1024]; /* local: where its segments are */
+  char directory[1024]; /* local: where its segments are; remote: the address of its server */
   char rule[512];       /* how keys are routed to it, for a person: "bytes 3..3 from k to p, without case" */
 } zkdb_partition_info;
 
@@ -345,9 +373,15 @@ typedef struct zkdb_db_stats {
 typedef enum zkdb_stats_flag { ZKDB_STATS_FULL = 1 /* walk the tree for page counts and fill */ } zkdb_stats_flag;
 
 ZKDB_EXPORT uint32_t zkdb_partition_count(const zkdb_db *db);
+/* How many of them are remote. */
+ZKDB_EXPORT uint32_t zkdb_remote_count(const zkdb_db *db);
 ZKDB_EXPORT zkdb_code zkdb_partition_describe(zkdb_db *db, uint32_t index, zkdb_partition_info *out, zkdb_error *err);
 ZKDB_EXPORT uint32_t zkdb_partition_of(const zkdb_db *db, const void *key, size_t key_size);
+/* Whether the server of a remote partition can be reached and takes the login; ZKDB_OK for a local partition. */
+ZKDB_EXPORT zkdb_code zkdb_partition_probe(zkdb_db *db, uint32_t index, zkdb_error *err);
+/* Of the local partitions; `partitions` counts all of them. */
 ZKDB_EXPORT zkdb_code zkdb_stats(zkdb_db *db, zkdb_db_stats *out, zkdb_error *err);
+/* A remote partition's figures are the sums of those of the database on its server. */
 ZKDB_EXPORT zkdb_code zkdb_stats_partition(zkdb_db *db, uint32_t index, uint32_t stats_flags, zkdb_partition_stats *out,
                                            zkdb_error *err);
 /* Estimated records of `range` in one partition, from the shape of the tree: a few page reads. */
@@ -384,18 +418,19 @@ ZKDB_EXPORT zkdb_code zkdb_ini_parse(const void *text, size_t size, const char *
  * stop. */
 typedef int (*zkdb_sink)(void *context, const char *text, size_t size);
 
-/* Writes a checkpoint of every partition that changed. */
+/* Writes a checkpoint of every local partition that changed. */
 ZKDB_EXPORT zkdb_code zkdb_checkpoint(zkdb_db *db, zkdb_error *err);
 /* Turns periodic checkpoints on or off; the size limit (MinCheckpointSize) holds in any case. */
 ZKDB_EXPORT zkdb_code zkdb_checkpoints_activate(zkdb_db *db, int on, zkdb_error *err);
 /* Reads every page and checks checksums, order, levels, reachability, free space and routing. Each finding goes to
- * `sink`; ZKDB_CORRUPT when there was one. */
+ * `sink`; ZKDB_CORRUPT when there was one. Servers check remote partitions themselves. */
 ZKDB_EXPORT zkdb_code zkdb_check(zkdb_db *db, zkdb_sink sink, void *sink_context, zkdb_progress progress,
                                  void *progress_context, uint64_t *findings, zkdb_error *err);
-/* Writes a consistent copy of the database into a directory that is new or empty, while it is in use. */
+/* Writes a consistent copy of the database into a directory that is new or empty, while it is in use. ZKDB_REMOTE for a
+ * database with a remote partition, which is backed up where it is. */
 ZKDB_EXPORT zkdb_code zkdb_backup(zkdb_db *db, const char *directory, zkdb_progress progress, void *context,
                                   zkdb_error *err);
-/* Packs the records into as few pages as they need and gives the rest of the files back. */
+/* Packs the records of local partitions into as few pages as they need and gives the rest of the files back. */
 ZKDB_EXPORT zkdb_code zkdb_compact(zkdb_db *db, zkdb_progress progress, void *context, zkdb_error *err);
 
 /*

@@ -84,9 +84,12 @@ constexpr Command kCommands[] = {
     {"ZK.CHECK", ZkCheck, 1, kRead | kAdmin | kNoMulti, kReadAdmin, kEverything, 0, 0, 0,
      "Reads and checks every page of the database."},
     {"ZK.CLEAR", ZkClear, -1, kWrite, kWriteScan, kRange, 0, 0, 0, "Deletes a range of keys."},
+    {"ZK.ESTIMATE", ZkEstimate, -1, kRead, kVerbScan, kRange, 0, 0, 0,
+     "About how many records a range has: a few page reads."},
     {"ZK.PARTITIONS", ZkPartitions, 1, kRead, kVerbRead, kDatabase, 0, 0, 0, "The partitions of the database."},
     {"ZK.RANGE", ZkRange, -1, kRead, kReadScan, kRange, 0, 0, 0, "Records of a range in order."},
     {"ZK.STAT", ZkStat, -1, kRead, kVerbScan, kEverything, 0, 0, 0, "Figures of the database, or of a partition."},
+    {"ZK.SYNC", ZkSync, 1, kWrite | kNoMulti, kVerbWrite, kDatabase, 0, 0, 0, "Makes every commit so far durable."},
 };
 
 // A command without a verb is one of the connection: a new one cannot be forgotten.

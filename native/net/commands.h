@@ -80,7 +80,9 @@ void ZkRange(Session* s, Arguments args);
 // commands_zk.cc
 void ZkBatch(Session* s, Arguments args);
 void ZkCheck(Session* s, Arguments args);
+void ZkEstimate(Session* s, Arguments args);
 void ZkPartitions(Session* s, Arguments args);
 void ZkStat(Session* s, Arguments args);
+void ZkSync(Session* s, Arguments args);
 
 }  // namespace zkdb::net

@@ -24,6 +24,15 @@ bool SetName(Session* s, Slice name) {
   return true;
 }
 
+// The first database of the server that has the name.
+bool FindDatabase(Session* s, Slice name, int64_t* number) {
+  for (uint32_t i = 0;; ++i) {
+    zkdb_db* const db = s->server()->Database(i);
+    if (db == nullptr) return false;
+    if (name == Slice(zkdb_name(db))) return *number = i, true;
+  }
+}
+
 void ReplyHello(Session* s) {
   ReplyWriter* reply = s->reply();
   reply->Map(7);
@@ -59,9 +68,15 @@ void Time(Session* s, Arguments) {
   s->reply()->Bulk(std::to_string(now % 1000000));
 }
 
+// SELECT number, or SELECT name (`Database` of a configuration). What is a number is no name.
 void Select(Session* s, Arguments args) {
   int64_t number = 0;
-  if (!ParseInteger(args[1], &number)) return s->reply()->Error(kNotAnInteger);
+  if (!ParseInteger(args[1], &number)) {
+    if (!FindDatabase(s, args[1], &number)) return s->reply()->Error(kNotAnInteger);
+    if (!s->access().AllowsDatabase(static_cast<uint32_t>(number))) {
+      return s->reply()->Error("NOPERM this user has no permissions to access the database");
+    }
+  }
   if (number < 0 || number > UINT32_MAX || !s->SelectDatabase(static_cast<uint32_t>(number))) {
     return s->reply()->Error("ERR DB index is out of range");
   }

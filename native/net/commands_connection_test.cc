@@ -58,6 +58,15 @@ TEST(select_chooses_a_database) {
                         "-ERR value is not an integer or out of range\r\n"));
 }
 
+TEST(select_takes_the_name_of_a_database) {
+  // Both are called zkdb, after their file: the first one is meant.
+  TestServer server(TempDirectory());
+  TestClient client(&server);
+  EXPECT_EQ(client.Send("SELECT 1\r\nSET a 1\r\nSELECT zkdb\r\nGET a\r\n"),
+            std::string("+OK\r\n+OK\r\n+OK\r\n$-1\r\n"));
+  EXPECT_EQ(client.session()->info().database, 0u);
+}
+
 TEST(reset_makes_a_connection_new) {
   TestServer server(TempDirectory());
   TestClient client(&server);

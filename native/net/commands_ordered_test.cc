@@ -211,6 +211,10 @@ TEST(figures_partitions_and_the_check_are_told) {
   EXPECT_EQ(client.Send("ZK.STAT 0 ALL\r\n"), std::string("-ERR syntax error\r\n"));
   EXPECT(client.Send("ZK.PARTITIONS\r\n").starts_with("*2\r\n*8\r\n$5\r\nindex\r\n:0\r\n$4\r\nname\r\n"));
   EXPECT_EQ(client.Send("ZK.CHECK\r\n"), std::string("*0\r\n"));
+  EXPECT_EQ(client.Send("ZK.SYNC\r\n"), std::string("+OK\r\n"));
+  EXPECT_EQ(client.Send("ZK.ESTIMATE\r\n"), std::string(":50\r\n"));
+  EXPECT_EQ(client.Send("ZK.ESTIMATE GT z LT a\r\n"), std::string(":0\r\n"));
+  EXPECT_EQ(client.Send("ZK.ESTIMATE LIMIT 1\r\n"), std::string("-ERR syntax error\r\n"));
   client.Send("HELLO 3\r\n");
   EXPECT(client.Send("ZK.STAT\r\n").starts_with("%15\r\n"));
   const std::string exec =

@@ -1,10 +1,12 @@
-// ZK.BATCH ZK.STAT ZK.PARTITIONS ZK.CHECK: batches with conditions, figures, and the check of a database.
+// ZK.BATCH ZK.STAT ZK.ESTIMATE ZK.PARTITIONS ZK.CHECK ZK.SYNC: batches with conditions, figures, and the check of a
+// database.
 #include <string>
 #include <vector>
 
 #include "net/batch_arguments.h"
 #include "net/commands.h"
 #include "net/numbers.h"
+#include "net/range_arguments.h"
 #include "net/session.h"
 
 namespace zkdb::net {
@@ -142,6 +144,27 @@ void ZkStat(Session* s, Arguments args) {
   const uint32_t flags = full ? uint32_t{ZKDB_STATS_FULL} : 0;
   if (zkdb_stats_partition(db, static_cast<uint32_t>(index), flags, &stats, &error) != ZKDB_OK) return s->Fail(error);
   ReplyPartition(s->reply(), stats);
+}
+
+// ZK.ESTIMATE [GT key | GTE key] [LT key | LTE key]: about how many records the range has.
+void ZkEstimate(Session* s, Arguments args) {
+  RangeOptions options;
+  if (!ParseRange(args.subspan(1), true, &options)) return s->FailSyntax();
+  zkdb_db* const db = s->store().db;
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < zkdb_partition_count(db); ++i) {
+    zkdb_error error{};
+    uint64_t records = 0;
+    if (zkdb_estimate(db, i, &options.range, &records, &error) != ZKDB_OK) return s->Fail(error);
+    sum += records;
+  }
+  s->reply()->Integer(static_cast<int64_t>(sum));
+}
+
+// ZK.SYNC: every commit so far is on stable storage.
+void ZkSync(Session* s, Arguments) {
+  zkdb_error error{};
+  zkdb_sync(s->store().db, &error) == ZKDB_OK ? s->reply()->Ok() : s->Fail(error);
 }
 
 // ZK.PARTITIONS: an array of maps: index, name, remote, rule.

@@ -96,11 +96,13 @@ constexpr Sample kSamples[] = {
     {"ZK.CHECK", "ra", Touches::kEverything},
     {"ZK.CLEAR GTE cart: LT cart;", "ws", Touches::kRange},
     {"ZK.CLEAR GT cart:1 LTE cart:5", "ws", Touches::kRange},
+    {"ZK.ESTIMATE GTE cart: LT cart;", "s", Touches::kRange},
     {"ZK.PARTITIONS", "r", Touches::kDatabase},
     {"ZK.RANGE GTE cart: LT cart; LIMIT 5", "rs", Touches::kRange},
     {"ZK.RANGE REVERSE LT cart:9 GT cart:1 KEYS", "rs", Touches::kRange},
     {"ZK.STAT", "s", Touches::kEverything},
     {"ZK.STAT 0", "s", Touches::kEverything},
+    {"ZK.SYNC", "w", Touches::kDatabase},
 };
 
 uint32_t VerbsFrom(const std::string& letters) {

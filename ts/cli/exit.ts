@@ -57,6 +57,12 @@ const exitOfCode: Readonly<Record<string, number>> = {
   ZKDB_NO_SPACE: Exit.io,
   ZKDB_NO_MEMORY: Exit.io,
   ZKDB_SNAPSHOT_EXPIRED: Exit.io,
+  ZKDB_UNREACHABLE: Exit.io,
+  ZKDB_UNKNOWN_OUTCOME: Exit.io,
+  ZKDB_TIMEOUT: Exit.io,
+  ZKDB_AUTH: Exit.io,
+  ZKDB_PROTOCOL: Exit.io,
+  ZKDB_SERVER: Exit.io,
   ZKDB_ABORTED: Exit.interrupted
 }
 

@@ -51,7 +51,7 @@ async function route(path: string, keyTexts: string[], flags: RouteFlags): Promi
     out.line(`partition  ${colour.bold(partition.name)} (number ${index + 1} of ${partitions.length})`)
     out.line(`because    ${why}`)
     out.line(`rule       ${partition.rule}`)
-    out.line(`where      ${partition.isRemote ? 'remote' : partition.directory}`)
+    out.line(`where      ${partition.isRemote ? `remote, ${partition.directory}` : partition.directory}`)
   })
   return Exit.ok
 }

@@ -99,7 +99,7 @@ function fillOf(partition: PartitionStats): string {
 export function partitionTable(partitions: readonly PartitionStats[], hasFill: boolean): string {
   const head = ['partition', 'records', 'allocated', 'in use', 'depth', 'fill', 'changed', 'checkpoint']
   const rows = partitions.map((partition) => {
-    if (partition.isRemote) return [partition.name, 'remote', '', '', '', '', '', '']
+    if (partition.error !== undefined) return [partition.name, 'unreachable', '', '', '', '', '', '']
     const { pageSize, pagesAllocated } = partition
     return [
       partition.name,

@@ -1,5 +1,6 @@
 // A database: its partitions, their log or logs, the commit queue, snapshots, and the thread that writes checkpoints.
-// The engine composes; the work is done by the folders below.
+// The engine composes; the work is done by the folders below. It has the local partitions of the configuration, which
+// may be none, and counts them from 0; core/dispatch puts the remote ones beside them.
 //
 // Thread-safety: every public function from any thread. One engine serves all handles of a process (registry.h).
 //
@@ -129,6 +130,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status Compact(const Progress& progress);
 
   Env* env() const { return env_; }
+  bool read_only() const { return read_only_; }
+  // As given, with the remote partitions, and the rule for all of them.
+  const DatabaseConfig& whole_config() const { return whole_config_; }
+  const Selector& whole_selector() const { return whole_selector_; }
+  // Of the local partitions.
   const DatabaseConfig& config() const { return config_; }
   const Selector& selector() const { return selector_; }
   uint32_t partition_count() const { return static_cast<uint32_t>(partitions_.size()); }
@@ -142,6 +148,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Engine(Env* env, DatabaseConfig config, const EngineOptions& options);
 
   // open.cc
+  Status TakeLocalPart();
   Status OpenFiles(const EngineOptions& options);
   bool LogDirectoriesExist() const;
   Status LockDirectories();
@@ -232,6 +239,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Env* env_;
   DatabaseConfig config_;
   Selector selector_;
+  DatabaseConfig whole_config_;
+  Selector whole_selector_;
   bool read_only_;
   bool background_;
   bool restoring_;

@@ -33,20 +33,34 @@ Status Engine::Open(Env* env, const std::string& config_path, const EngineOption
     return Status::Config(config.file + ": the database has " + std::to_string(config.partitions.size()) +
                           " partitions, not " + std::to_string(options.partitions) + " as the option says");
   }
-  for (const PartitionConfig& p : config.partitions) {
-    if (!p.is_remote) continue;
-    return {ZKDB_REMOTE, config.file + ": [" + p.name + "] IsRemote = Yes: this version hosts local partitions only"};
-  }
   std::shared_ptr<Engine> engine(new Engine(env, std::move(config), options));
-  ZKDB_RETURN_IF_ERROR(Selector::Build(engine->config_, &engine->selector_));
+  ZKDB_RETURN_IF_ERROR(engine->TakeLocalPart());
   ZKDB_RETURN_IF_ERROR(engine->OpenFiles(options));
   engine->opened_ = true;
-  if (options.background) engine->StartThread();
+  if (options.background && engine->partition_count() > 0) engine->StartThread();
   *out = std::move(engine);
   return Status::Ok();
 }
 
+// What is remote is not the engine's.
+Status Engine::TakeLocalPart() {
+  whole_config_ = config_;
+  ZKDB_RETURN_IF_ERROR(Selector::Build(whole_config_, &whole_selector_));
+  std::vector<uint32_t> local;
+  for (uint32_t i = 0; i < config_.partitions.size(); ++i) {
+    if (!config_.partitions[i].is_remote) local.push_back(i);
+  }
+  if (local.size() == config_.partitions.size()) {
+    selector_ = whole_selector_;
+    return Status::Ok();
+  }
+  selector_ = whole_selector_.Part(local);
+  std::erase_if(config_.partitions, [](const PartitionConfig& p) { return p.is_remote; });
+  return Status::Ok();
+}
+
 Status Engine::OpenFiles(const EngineOptions& options) {
+  if (config_.partitions.empty()) return Status::Ok();
   std::vector<MetaState> metas;
   if (!LogDirectoriesExist()) {
     // Nothing can be locked yet, so nothing is made before what is there has been looked at.

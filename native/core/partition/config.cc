@@ -77,8 +77,16 @@ class Reader {
   }
 
   Status Refuse(const IniSection& section, const IniEntry& entry, const std::string& reason) const {
-    return At(entry.line, "[" + Printable(section.name) + "] " + Printable(entry.key) + " = " + Printable(entry.value) +
-                              ": " + reason);
+    const std::string value = HoldsSecret(entry) ? "(not shown)" : Printable(entry.value);
+    return At(entry.line, "[" + Printable(section.name) + "] " + Printable(entry.key) + " = " + value + ": " + reason);
+  }
+
+  // Messages are logged: no password stands in them.
+  static bool HoldsSecret(const IniEntry& entry) {
+    const auto* key = FindKey(PartitionKeys(), entry.key);
+    if (key == nullptr) return false;
+    const std::string_view name = key->name;
+    return name == "AuthKey" || (name == "AddressPath" && entry.value.find('@') != std::string::npos);
   }
 
   // As Refuse, for a key that may stand under one of several spellings or not at all.
@@ -239,12 +247,20 @@ class Reader {
 
   // ---- checks across keys ----
 
-  Status CheckRemotes() const {
+  Status CheckRemotes() {
     for (uint32_t i = 0; i < config_->partitions.size(); ++i) {
-      const PartitionConfig& p = config_->partitions[i];
-      if (!p.is_remote || !p.address.empty()) continue;
-      return RefusePartition(i, "AddressPath",
-                             "a partition with IsRemote = Yes needs the address of its server, host:port");
+      PartitionConfig& p = config_->partitions[i];
+      if (!p.is_remote) continue;
+      if (p.address.empty()) {
+        return RefusePartition(i, "AddressPath",
+                               "a partition with IsRemote = Yes needs the address of its server, host:port");
+      }
+      if (!p.database.empty() && !p.address_database.empty() && p.database != p.address_database) {
+        return RefusePartition(i, "Database", "the address in AddressPath names another database");
+      }
+      if (p.database.empty()) p.database = p.address_database;
+      p.login = p.auth.empty() ? p.address_login : ParseAuthKey(p.auth);
+      if (p.login.user.empty() && !p.login.password.empty()) p.login.user = "default";
     }
     return Status::Ok();
   }

@@ -33,7 +33,8 @@
 // Keys of a partition: IsRemote, IsHashed, DoHashing, MinLimit, MaxLimit, LimitStartPos, PartitionType (BTREE or HASH:
 // both give the ordered B+tree, which answers every call of a hash index), HomeDir, TransactLogDir (with
 // Isolated_Partitions = Yes), PageSize, MinCheckpointTime, MinCheckpointSize, CacheSize, MaxTransactions; for a remote
-// one AddressPath (host:port, or the absolute path of a Unix socket), Database (the logical name there), AuthKey.
+// one AddressPath (host:port, the absolute path of a Unix socket, or a URL: remote_address.h), Database (the logical
+// name or the number there), AuthKey (a password, or user:password), ConnectTimeout and ReplyTimeout (ms).
 #pragma once
 
 #include <cstdint>
@@ -46,6 +47,7 @@
 #include "core/base/slice.h"
 #include "core/base/status.h"
 #include "core/os/env.h"
+#include "core/partition/remote_address.h"
 
 namespace zkdb {
 
@@ -67,9 +69,15 @@ struct PartitionConfig {
   std::string log_directory;  // local: the database's; isolated: TransactLogDir, else DefaultTransactLogDir/<name>,
                               // else <directory>/log
 
-  std::string address;   // remote: host:port or the absolute path of a Unix socket
-  std::string database;  // remote: logical name on that server; empty: its default
-  std::string auth;      // remote: authentication string
+  std::string address;   // remote, for people: host:port or the absolute path of a Unix socket
+  std::string database;  // remote: logical name or number on that server; empty: its first
+  std::string auth;      // remote: authentication string, as given
+  ServerAddress server;  // remote
+  Login login;           // remote: of AuthKey, else of the address
+  Login address_login;   // remote: what a URL says
+  std::string address_database;
+  uint64_t connect_timeout_ms = 2000;  // remote: for a connection and its login
+  uint64_t reply_timeout_ms = 10000;   // remote: in which 64 KiB of an answer, or its rest, have to come
 
   uint32_t page_size = 0;              // bytes; the database's unless given
   uint64_t min_checkpoint_size = 0;    // bytes; the database's unless given

@@ -108,13 +108,13 @@ std::string SetPartitionType(std::string_view value, PartitionConfig* owner) {
 }
 
 std::string SetAddress(std::string_view value, PartitionConfig* owner) {
-  const size_t colon = value.rfind(':');
-  const bool is_socket = !value.empty() && value.front() == '/';
-  uint64_t port = 0;
-  const bool is_host = colon != std::string_view::npos && colon > 0 && ParseInteger(value.substr(colon + 1), &port) &&
-                       port >= 1 && port <= 65535;
-  if (!is_socket && !is_host) return "is neither host:port (port 1..65535) nor the absolute path of a Unix socket";
-  owner->address = std::string(value);
+  RemoteAddress address;
+  std::string reason;
+  if (!ParseRemoteAddress(value, &address, &reason)) return reason;
+  owner->server = address.server;
+  owner->address = address.server.path.empty() ? address.server.ToString() : address.server.path;
+  owner->address_login = address.login;
+  owner->address_database = address.database;
   return "";
 }
 
@@ -169,6 +169,8 @@ std::vector<ConfigKey<PartitionConfig>> MakePartitionKeys() {
       {"AddressPath", {"Address"}, SetAddress},
       {"Database", {"DatabaseName"}, SetText<&PartitionConfig::database>},
       {"AuthKey", {"Auth", "Authentication"}, SetText<&PartitionConfig::auth>},
+      {"ConnectTimeout", {}, SetInteger<&PartitionConfig::connect_timeout_ms, 1, 3600000>},
+      {"ReplyTimeout", {}, SetInteger<&PartitionConfig::reply_timeout_ms, 1, 3600000>},
   };
   for (const ConfigKey<PartitionConfig>& key : TuningKeys<PartitionConfig>()) keys.push_back(key);
   return keys;

@@ -152,6 +152,34 @@ TEST(config_mixes_local_and_remote_partitions) {
   EXPECT_EQ(socket.partitions[1].address, "/run/zkdb:1.sock");
 }
 
+TEST(config_takes_addresses_as_urls_and_shows_no_password) {
+  const auto parse = [](const std::string& keys) {
+    return Parse(Two("", "", "IsRemote = Yes\n" + keys + "\n")).partitions[1];
+  };
+  const PartitionConfig tcp = parse("AddressPath = zkdb://ann:se%3acret@[::1]:7000/books");
+  EXPECT_EQ(tcp.address, "[::1]:7000");
+  EXPECT_EQ(tcp.server.host, "::1");
+  EXPECT_EQ(tcp.login.user, "ann");
+  EXPECT_EQ(tcp.login.password, "se:cret");
+  EXPECT_EQ(tcp.database, "books");
+  EXPECT_EQ(parse("AddressPath = zkdb://db1").server.port, 6379);
+  EXPECT_EQ(parse("AddressPath = unix:/run/a b.sock").server.path, "/run/a b.sock");
+  EXPECT_EQ(parse("AddressPath = zkdb+unix://ann:x@/run/s?db=2").database, "2");
+  EXPECT_EQ(parse("AddressPath = unix:///run/s").address, "/run/s");
+  const PartitionConfig key = parse("AddressPath = zkdb://bob@h/2\nAuthKey = ann:a:b\nDatabase = 2");
+  EXPECT_EQ(key.login.user, "ann");
+  EXPECT_EQ(key.login.password, "a:b");
+  EXPECT_EQ(parse("AddressPath = h:1\nAuthKey = secret").login.user, "default");
+  EXPECT_REFUSED(Two("", "AddressPath = zkdb://ann:secret@h:0/\n"), "[a] AddressPath = (not shown): has no port");
+  EXPECT_REFUSED(Two("", "AddressPath = zkdb://ann:%zz@h/\n"), "has a user or password with a %");
+  EXPECT_REFUSED(Two("", "AddressPath = zkdbs://h/\n"), "asks for TLS");
+  EXPECT_REFUSED(Two("", "AddressPath = unix:run/s\n"), "has no absolute path");
+  EXPECT_REFUSED(Two("", "AddressPath = unix:/s?x=1\n"), "behind '?'");
+  EXPECT_REFUSED(Two("", "AddressPath = [::1\n"), "has no ']'");
+  EXPECT_REFUSED(Two("", "", "IsRemote = Yes\nAddressPath = zkdb://h/one\nDatabase = two\n"),
+                 "[b] Database = two: the address in AddressPath names another database");
+}
+
 TEST(config_takes_both_kinds_of_partition) {
   const DatabaseConfig c = Parse(Two("", "PartitionType = hash\n", "PartitionType = Btree\n"));
   EXPECT(c.partitions[0].partition_type == PartitionType::kHash);
@@ -227,13 +255,14 @@ TEST(config_refuses_bad_values_with_file_line_section_key_and_value) {
   EXPECT_REFUSED(Two("", "IsRemote = maybe\n"), "app.conf:4: [a] IsRemote = maybe: is neither Yes nor No");
   EXPECT_REFUSED(Two("", "PartitionType = LIST\n"), "[a] PartitionType = LIST: is neither BTREE nor HASH");
   EXPECT_REFUSED(Two("", "LimitStartPos = 65535\n"), "[a] LimitStartPos = 65535: is outside 0..65534");
-  EXPECT_REFUSED(Two("", "AddressPath = nowhere\n"), "[a] AddressPath = nowhere: is neither host:port");
-  EXPECT_REFUSED(Two("", "AddressPath = h:70000\n"), "[a] AddressPath = h:70000: is neither host:port");
-  EXPECT_REFUSED(Two("", "AddressPath = :7000\n"), "is neither host:port");
-  EXPECT_REFUSED(Two("", "AddressPath = h:0\n"), "[a] AddressPath = h:0: is neither host:port");
-  EXPECT_REFUSED(Two("", "AddressPath = h:\n"), "[a] AddressPath = h:: is neither host:port");
-  EXPECT_REFUSED(Two("", "AddressPath = h:x\n"), "[a] AddressPath = h:x: is neither host:port");
-  EXPECT_REFUSED(Two("", "Address =\n"), "[a] Address = : is neither host:port");
+  EXPECT_REFUSED(Two("", "AddressPath = nowhere\n"),
+                 "[a] AddressPath = nowhere: has no port of 1..65535; an address is host:port");
+  EXPECT_REFUSED(Two("", "AddressPath = h:70000\n"), "[a] AddressPath = h:70000: has no port");
+  EXPECT_REFUSED(Two("", "AddressPath = :7000\n"), "has no host");
+  EXPECT_REFUSED(Two("", "AddressPath = h:0\n"), "[a] AddressPath = h:0: has no port");
+  EXPECT_REFUSED(Two("", "AddressPath = h:\n"), "[a] AddressPath = h:: has no port");
+  EXPECT_REFUSED(Two("", "AddressPath = h:x\n"), "[a] AddressPath = h:x: has no port");
+  EXPECT_REFUSED(Two("", "Address =\n"), "[a] Address = : has no host");
   EXPECT_REFUSED("Partitions = a\n[a]\nMaxLimit =\n", "app.conf:3: [a] MaxLimit = : an empty limit; remove the key");
 }
 

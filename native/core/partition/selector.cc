@@ -65,6 +65,22 @@ Status Selector::Build(const DatabaseConfig& config, Selector* out) {
   return Status::Ok();
 }
 
+Selector Selector::Part(const std::vector<uint32_t>& partitions) const {
+  ZKDB_ASSERT(partitions.size() < partition_count());
+  Selector part = *this;
+  std::vector<uint32_t> number(partition_count(), static_cast<uint32_t>(partitions.size()));
+  part.position_.clear();
+  for (const uint32_t partition : partitions) {
+    number[partition] = static_cast<uint32_t>(part.position_.size());
+    part.position_.push_back(position_[partition]);
+  }
+  for (uint32_t& partition : part.rule_.order) partition = number[partition];
+  part.first_ = number[first_];
+  if (part.mode_ == Mode::kSingle) part.mode_ = Mode::kSearch;  // the one partition is left out
+  for (uint8_t& entry : part.table_) entry = static_cast<uint8_t>(number[entry]);
+  return part;
+}
+
 void Selector::FillTable() {
   for (uint32_t byte = 0; byte < 256; ++byte) {
     Compared compared;
@@ -97,7 +113,7 @@ uint32_t Selector::PositionOf(const Compared& compared) const {
 
 std::string Selector::Describe(uint32_t partition) const {
   ZKDB_ASSERT(partition < partition_count());
-  if (partition_count() == 1) return "every key";
+  if (rule_.order.size() == 1) return "every key";
   const uint32_t position = position_[partition];
   if (rule_.kind != RouteKind::kDoHashing) return DescribeBytes(position);
   uint32_t first = 0;

@@ -6,7 +6,8 @@
 // Thread-safety: const functions may be called from any thread; a built Selector never changes.
 //
 // Invariants:
-//  1. Select is total: every key of any length has exactly one partition, below partition_count().
+//  1. Select is total: every key of any length has exactly one partition, below partition_count(); in a Part of a
+//     rule, partition_count() stands for all others.
 //  2. MayHold is conservative: when a key of the range is routed to a partition, MayHold says so.
 //
 // Example: limits a..k, l..p, q.. at position 3: "id-Kiwi" -> partition 0, "id-lime" -> 1, "id-~" -> 2, "id" -> 0.
@@ -31,6 +32,10 @@ class Selector {
   // or there are not 1..256 partitions; a configuration that ParseConfig gave is never refused.
   static Status Build(const DatabaseConfig& config, Selector* out);
 
+  // The same rule for some of the partitions, in ascending order: partitions[i] is number i, and keys of the others
+  // have the number partitions.size(). REQUIRES: some partition is left out.
+  Selector Part(const std::vector<uint32_t>& partitions) const;
+
   // The index (in the order of the configuration) of the partition that `key` belongs to.
   uint32_t Select(Slice key) const {
     if (mode_ == Mode::kByte) return key.size > rule_.start ? table_[key.data[rule_.start]] : first_;
@@ -38,7 +43,7 @@ class Selector {
     return mode_ == Mode::kSingle ? 0 : rule_.order[PositionOf(key)];
   }
 
-  uint32_t partition_count() const { return static_cast<uint32_t>(rule_.order.size()); }
+  uint32_t partition_count() const { return static_cast<uint32_t>(position_.size()); }
   RouteKind kind() const { return rule_.kind; }
   // 0-based position of the first byte that is compared; 0 with DoHashing.
   uint32_t start() const { return rule_.start; }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/segment/epoch.h"
-
 namespace zkdb {
 namespace {
 
@@ -22,14 +20,11 @@ ScanBounds CopyBounds(const KeyRange& range, const ScanOptions& options) {
 
 }  // namespace
 
-RangeScan::RangeScan(const std::vector<ScanSource>& sources, const KeyRange& range, const ScanOptions& options)
-    : bounds_(CopyBounds(range, options)) {
-  for (const ScanSource& source : sources) {
-    if (source.root.levels > 0) streams_.push_back(std::make_unique<SourceStream>(source, &bounds_));
-  }
-}
+template <typename Stream>
+MergeScan<Stream>::MergeScan(const KeyRange& range, const ScanOptions& options) : bounds_(CopyBounds(range, options)) {}
 
-Status RangeScan::Seek(Slice key) {
+template <typename Stream>
+Status MergeScan<Stream>::Seek(Slice key) {
   bounds_.start = key.ToString();
   bounds_.has_start = true;
   for (auto& stream : streams_) stream->Reset();
@@ -39,9 +34,10 @@ Status RangeScan::Seek(Slice key) {
   return Status::Ok();
 }
 
-Status RangeScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count,
-                       bool* done, bool* too_small) {
-  const EpochGuard guard;
+template <typename Stream>
+Status MergeScan<Stream>::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count,
+                               bool* done, bool* too_small) {
+  const typename Stream::Guard guard;
   ++generation_;
   ReadClock clock(bounds_.options.clock);
   PackBuffer out{buffer, capacity, max_records};
@@ -59,9 +55,10 @@ Status RangeScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, s
   return Status::Ok();
 }
 
-Status RangeScan::PackSerial(PackBuffer* out, bool* done) {
+template <typename Stream>
+Status MergeScan<Stream>::PackSerial(PackBuffer* out, bool* done) {
   for (; current_ < streams_.size(); ++current_) {
-    SourceStream& stream = *streams_[current_];
+    Stream& stream = *streams_[current_];
     ZKDB_RETURN_IF_ERROR(stream.Enter(generation_));
     while (out->open()) {
       bool any = false;
@@ -77,9 +74,10 @@ Status RangeScan::PackSerial(PackBuffer* out, bool* done) {
 
 // ---- merging
 
-Status RangeScan::CompareKeys(uint32_t a, uint32_t b, int* out) {
-  SourceStream& x = *streams_[a];
-  SourceStream& y = *streams_[b];
+template <typename Stream>
+Status MergeScan<Stream>::CompareKeys(uint32_t a, uint32_t b, int* out) {
+  Stream& x = *streams_[a];
+  Stream& y = *streams_[b];
   const Slice left = x.key();
   const Slice right = y.key();
   const size_t n = std::min(left.size, right.size);
@@ -100,7 +98,8 @@ Status RangeScan::CompareKeys(uint32_t a, uint32_t b, int* out) {
 }
 
 // Whether `a` comes out before `b`. A source without records comes last; equal keys come in the order of the sources.
-Status RangeScan::Before(const Node& a, const Node& b, bool* out) {
+template <typename Stream>
+Status MergeScan<Stream>::Before(const Node& a, const Node& b, bool* out) {
   *out = a.head < b.head;
   if (a.head != b.head) return Status::Ok();
   if (a.source == kNoSource || b.source == kNoSource) {
@@ -114,8 +113,9 @@ Status RangeScan::Before(const Node& a, const Node& b, bool* out) {
   return Status::Ok();
 }
 
-Status RangeScan::LoadNode(uint32_t source, Node* out) {
-  SourceStream& stream = *streams_[source];
+template <typename Stream>
+Status MergeScan<Stream>::LoadNode(uint32_t source, Node* out) {
+  Stream& stream = *streams_[source];
   bool any = false;
   ZKDB_RETURN_IF_ERROR(stream.Enter(generation_));
   ZKDB_RETURN_IF_ERROR(stream.Fill(&any));
@@ -128,7 +128,8 @@ Status RangeScan::LoadNode(uint32_t source, Node* out) {
 
 // Opens every source and plays all matches: node i's children are 2i and 2i + 1; the sources are nodes count...2 count
 // - 1.
-Status RangeScan::OpenAll() {
+template <typename Stream>
+Status MergeScan<Stream>::OpenAll() {
   const auto n = static_cast<uint32_t>(streams_.size());
   std::vector<Node> winners(2 * size_t{n});
   for (uint32_t i = 0; i < n; ++i) ZKDB_RETURN_IF_ERROR(LoadNode(i, &winners[n + i]));
@@ -147,7 +148,8 @@ Status RangeScan::OpenAll() {
 }
 
 // Plays the matches of `source`, whose key is a new one, up to the root.
-Status RangeScan::Replay(uint32_t source) {
+template <typename Stream>
+Status MergeScan<Stream>::Replay(uint32_t source) {
   Node node;
   ZKDB_RETURN_IF_ERROR(LoadNode(source, &node));
   const auto n = static_cast<uint32_t>(streams_.size());
@@ -169,7 +171,8 @@ Status RangeScan::Replay(uint32_t source) {
 }
 
 // The source that would win without the winner: the best of those that lost to it.
-Status RangeScan::RunnerUp(Node* out) {
+template <typename Stream>
+Status MergeScan<Stream>::RunnerUp(Node* out) {
   *out = Node{UINT64_MAX, kNoSource};
   const auto n = static_cast<uint32_t>(streams_.size());
   for (uint32_t i = (n + winner_.source) / 2; i > 0; i /= 2) {
@@ -182,8 +185,9 @@ Status RangeScan::RunnerUp(Node* out) {
 
 // Packs the winner's records. A source that won twice in a row is taken to be ahead for longer: what it has in this
 // leaf before the runner-up's key needs no further matches.
-Status RangeScan::PackRun(PackBuffer* out) {
-  SourceStream& stream = *streams_[winner_.source];
+template <typename Stream>
+Status MergeScan<Stream>::PackRun(PackBuffer* out) {
+  Stream& stream = *streams_[winner_.source];
   ZKDB_RETURN_IF_ERROR(stream.Enter(generation_));
   uint32_t limit = 1;
   if (repeated_ && stream.left() > 1) {
@@ -191,7 +195,7 @@ Status RangeScan::PackRun(PackBuffer* out) {
     ZKDB_RETURN_IF_ERROR(RunnerUp(&next));
     limit = UINT32_MAX;
     if (next.source != kNoSource) {
-      SourceStream& other = *streams_[next.source];
+      Stream& other = *streams_[next.source];
       std::string whole;
       ZKDB_RETURN_IF_ERROR(other.Enter(generation_));
       if (other.key_overflows()) ZKDB_RETURN_IF_ERROR(other.WholeKey(&whole));
@@ -205,7 +209,8 @@ Status RangeScan::PackRun(PackBuffer* out) {
   return Status::Ok();
 }
 
-Status RangeScan::PackMerged(PackBuffer* out, bool* done) {
+template <typename Stream>
+Status MergeScan<Stream>::PackMerged(PackBuffer* out, bool* done) {
   if (!merge_open_) ZKDB_RETURN_IF_ERROR(OpenAll());
   while (out->open()) {
     if (advance_) ZKDB_RETURN_IF_ERROR(Replay(winner_.source));
@@ -218,5 +223,8 @@ Status RangeScan::PackMerged(PackBuffer* out, bool* done) {
   }
   return Status::Ok();
 }
+
+template class MergeScan<SourceStream>;
+template class MergeScan<PackedStream>;
 
 }  // namespace zkdb

@@ -1,13 +1,14 @@
-// The ordered scan over the trees of several partitions, packed into the caller's buffer: one source is a loop over
-// leaf slots, several are merged by a loser tree on the first eight key bytes (Knuth, TAOCP volume 3, section 5.4.1).
+// The ordered scan over several partitions, packed into the caller's buffer: one source is a loop over its records,
+// several are merged by a loser tree on the first eight key bytes (Knuth, TAOCP volume 3, section 5.4.1). A source is
+// the tree of a local partition (SourceStream), or chunks of records that come from elsewhere (PackedStream).
 //
-// Thread-safety: one thread at a time. Pack enters an EpochGuard itself; the versions stay pinned by the caller's
-// snapshot for as long as the scan lives.
+// Thread-safety: one thread at a time. Pack enters an EpochGuard itself where streams read pages; the versions stay
+// pinned by the caller's snapshot for as long as the scan lives.
 //
 // Invariants:
-//  1. A source is opened by the first Pack that can need it, and steps to its next leaf only when a record of it is
-//     wanted.
-//  2. Between two calls a source holds no page address, only its path of page references (Cursor::Resume).
+//  1. A source is opened by the first Pack that can need it, and steps to its next leaf or chunk only when a record of
+//     it is wanted.
+//  2. Between two calls a tree's source holds no page address, only its path of page references (Cursor::Resume).
 //  3. A record that was packed is not packed again, whatever the sizes of the buffers are.
 #pragma once
 
@@ -16,14 +17,21 @@
 #include <vector>
 
 #include "core/btree/cursor.h"
+#include "core/scan/packed_stream.h"
 #include "core/scan/source.h"
 
 namespace zkdb {
 
-class RangeScan {
+template <typename Stream>
+class MergeScan {
  public:
-  // `range` is copied. The spaces outlive the scan.
-  RangeScan(const std::vector<ScanSource>& sources, const KeyRange& range, const ScanOptions& options);
+  // `range` is copied.
+  MergeScan(const KeyRange& range, const ScanOptions& options);
+
+  // What streams are made with; it stays where it is.
+  const ScanBounds* bounds() const { return &bounds_; }
+  // REQUIRES: nothing was packed yet.
+  void Add(std::unique_ptr<Stream> stream) { streams_.push_back(std::move(stream)); }
 
   // Packs up to `max_records` records, each as u32 key size, u32 value size, key, value (little-endian, unaligned; a
   // part that ScanOptions leaves out has size 0). Sets *used (bytes), *count (records) and *done (the range is
@@ -52,7 +60,7 @@ class RangeScan {
   Status PackRun(PackBuffer* out);
 
   ScanBounds bounds_;
-  std::vector<std::unique_ptr<SourceStream>> streams_;
+  std::vector<std::unique_ptr<Stream>> streams_;
   uint64_t generation_ = 0;  // of Pack calls
   Status failed_;
 
@@ -62,6 +70,21 @@ class RangeScan {
   bool repeated_ = false;     // merged: the winner won twice in a row
   std::vector<Node> losers_;  // [1, count): losers of the inner matches
   Node winner_{};
+};
+
+// Both are compiled in merge.cc.
+extern template class MergeScan<SourceStream>;
+extern template class MergeScan<PackedStream>;
+
+// Of trees. The spaces outlive the scan.
+class RangeScan : public MergeScan<SourceStream> {
+ public:
+  RangeScan(const std::vector<ScanSource>& sources, const KeyRange& range, const ScanOptions& options)
+      : MergeScan(range, options) {
+    for (const ScanSource& source : sources) {
+      if (source.root.levels > 0) Add(std::make_unique<SourceStream>(source, bounds()));
+    }
+  }
 };
 
 }  // namespace zkdb

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/btree/cursor.h"
+#include "core/segment/epoch.h"
 
 namespace zkdb {
 
@@ -60,6 +61,8 @@ struct PackBuffer {
 
 class SourceStream {
  public:
+  using Guard = EpochGuard;  // of each Pack
+
   SourceStream(const ScanSource& source, const ScanBounds* bounds)
       : space_(source.space), cursor_(source.space, source.root), bounds_(bounds) {}
 

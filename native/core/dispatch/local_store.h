@@ -1,0 +1,41 @@
+// The local partitions of a database as a PartitionStore.
+//
+// Thread-safety: that of PartitionStore.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/dispatch/store.h"
+
+namespace zkdb {
+
+class LocalStore : public PartitionStore {
+ public:
+  explicit LocalStore(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
+
+  zkdb_code Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
+                Status* status) override {
+    return engine_->Get(snapshot, key, buffer, capacity, size, status);
+  }
+  std::unique_ptr<PendingGets> StartGets(std::shared_ptr<Snapshot> snapshot, std::vector<Slice> keys) override;
+  std::unique_ptr<PendingWrite> StartWrite(std::vector<Operation> operations, zkdb_durability durability,
+                                           bool non_atomic) override;
+  Status Sync() override { return engine_->Sync(); }
+  Status OpenChunks(std::shared_ptr<Snapshot> snapshot, const ScanBounds* bounds,
+                    std::unique_ptr<ChunkSource>* out) override;
+  Status PartitionFigures(uint32_t partition, bool full, zkdb_partition_stats* out) override {
+    return engine_->PartitionFigures(partition, full, out);
+  }
+  Status Estimate(uint32_t partition, const KeyRange& range, uint64_t* records) override {
+    return engine_->Estimate(partition, range, records);
+  }
+  Status Check(const Finding& finding, const Progress& progress, uint64_t* findings) override {
+    return engine_->Check(finding, progress, findings);
+  }
+
+ private:
+  const std::shared_ptr<Engine> engine_;
+};
+
+}  // namespace zkdb

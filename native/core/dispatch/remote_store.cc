@@ -1,0 +1,357 @@
+#include "core/dispatch/remote_store.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/dispatch/remote_batch.h"
+#include "core/dispatch/remote_chunks.h"
+
+namespace zkdb {
+namespace {
+
+constexpr uint64_t kLongWorkMs = 600000;          // for what reads whole databases
+constexpr size_t kWindow = size_t{20} << 10;      // bytes of commands that are sent before an answer is read
+constexpr uint32_t kMaxFindings = 1000;           // of a check
+constexpr uint64_t kMaxFindingBytes = 64u << 10;  // of one of them
+constexpr uint32_t kMaxRemotePartitions = 256;    // of the database on a server
+
+void WriteCommand(std::initializer_list<Slice> arguments, std::string* out) {
+  CommandWriter writer(out);
+  writer.Start(arguments.size());
+  for (const Slice argument : arguments) writer.Add(argument);
+}
+
+Status Unexpected(const char* command) {
+  return {ZKDB_PROTOCOL, std::string("the answer is none of ") + command + ": is it a zkdb server?"};
+}
+
+// Takes the value that `head` begins. NOT_FOUND, BUFFER_TOO_SMALL: then the value is passed over.
+zkdb_code TakeValue(Connection* connection, const ReplyHead& head, uint8_t* buffer, size_t capacity, size_t* size,
+                    Status* status) {
+  if (head.kind == ReplyKind::kNull) return ZKDB_NOT_FOUND;
+  if (head.kind != ReplyKind::kString) return *status = Unexpected("GET"), status->code();
+  *size = static_cast<size_t>(head.size);
+  const bool fits = head.size <= capacity;
+  *status = fits ? connection->reader()->ReadString(head.size, buffer) : connection->reader()->Skip(head);
+  if (!status->ok()) return status->code();
+  return fits ? ZKDB_OK : ZKDB_BUFFER_TOO_SMALL;
+}
+
+// GETs in a pipeline: a window of them is under way.
+class RemoteGets : public PendingGets {
+ public:
+  RemoteGets(RemoteStore* store, std::vector<Slice> keys) : store_(store), keys_(std::move(keys)) {
+    // What goes wrong is told by Next, which asks again.
+    if (!Ask(false).ok()) Drop();
+  }
+  ~RemoteGets() override { store_->pool()->Give(std::move(connection_)); }
+
+  zkdb_code Next(uint8_t* buffer, size_t capacity, size_t* size, Status* status) override {
+    ReplyHead head;
+    zkdb_code code = ZKDB_OK;
+    *status = Answer(&head);
+    if (status->ok()) code = TakeValue(connection_.get(), head, buffer, capacity, size, status);
+    if (status->ok()) {
+      ++answered_;
+      return code;
+    }
+    Drop();
+    *status = store_->Named(*status);
+    return status->code();
+  }
+
+ private:
+  void Drop() {
+    if (connection_ != nullptr) connection_->Abandon();
+    store_->pool()->Give(std::move(connection_));
+  }
+
+  // Reads the head of the next answer, asking first when nothing is under way, and once more when that was lost.
+  Status Answer(ReplyHead* head) {
+    Status status = connection_ == nullptr ? Ask(false) : Send();
+    if (status.ok()) status = connection_->ReadAnswer(head);
+    if (status.code() != ZKDB_UNREACHABLE || connection_ == nullptr || asked_again_) return status;
+    asked_again_ = true;
+    ZKDB_RETURN_IF_ERROR(Ask(true));
+    return connection_->ReadAnswer(head);
+  }
+
+  Status Ask(bool only_fresh) {
+    bool fresh = false;
+    Drop();
+    ZKDB_RETURN_IF_ERROR(store_->pool()->Take(only_fresh, &connection_, &fresh));
+    sent_ = answered_;
+    return Send();
+  }
+
+  // Fills the window when half of it is answered.
+  Status Send() {
+    if (sent_ == keys_.size() || connection_->owed() > window_keys_ / 2) return Status::Ok();
+    std::string commands;
+    uint32_t count = 0;
+    for (; sent_ < keys_.size() && (count == 0 || commands.size() + keys_[sent_].size < kWindow); ++sent_, ++count) {
+      WriteCommand({"GET", keys_[sent_]}, &commands);
+    }
+    window_keys_ = count;
+    bool handed_over = false;
+    return connection_->Send(commands, count, &handed_over);
+  }
+
+  RemoteStore* const store_;
+  const std::vector<Slice> keys_;
+  std::unique_ptr<Connection> connection_;
+  size_t sent_ = 0;
+  size_t answered_ = 0;
+  uint32_t window_keys_ = 0;  // sent last
+  bool asked_again_ = false;
+};
+
+class RemoteWrite : public PendingWrite {
+ public:
+  RemoteWrite(RemoteStore* store, const std::vector<Operation>& operations, zkdb_durability durability, bool non_atomic)
+      : store_(store) {
+    WriteBatchCommand(operations, durability, non_atomic, &command_, &sent_);
+    if (!sent_.empty()) status_ = Start();
+  }
+  ~RemoteWrite() override { store_->pool()->Give(std::move(connection_)); }
+
+  Status Finish(WriteResult* result) override {
+    *result = WriteResult{};
+    if (sent_.empty()) return Status::Ok();
+    if (status_.ok()) status_ = ReadAnswer(result);
+    return status_.ok() ? Status::Ok() : store_->Named(status_);
+  }
+
+ private:
+  // Hands the batch over. A second time when the first connection took less than all of it.
+  Status Start() {
+    bool fresh = false;
+    ZKDB_RETURN_IF_ERROR(store_->pool()->Take(false, &connection_, &fresh));
+    Status status = Send();
+    if (status.code() != ZKDB_UNREACHABLE || fresh) return status;
+    ZKDB_RETURN_IF_ERROR(store_->pool()->Take(true, &connection_, &fresh));
+    return Send();
+  }
+
+  Status Send() {
+    bool handed_over = false;
+    const Status status = connection_->Send(command_, 1, &handed_over);
+    if (status.code() != ZKDB_UNREACHABLE) {
+      if (status.code() != ZKDB_TIMEOUT) return status;
+      return {ZKDB_UNREACHABLE, status.message() + "; the server did not take the whole batch and changed nothing"};
+    }
+    // A server that takes no more of a command says why before it closes.
+    ReplyHead head;
+    const Status why = connection_->ReadAnswer(&head);
+    return !why.ok() && connection_->reader()->failed().ok() ? why : status;
+  }
+
+  Status ReadAnswer(WriteResult* result) {
+    ReplyHead head;
+    Status status = connection_->ReadAnswer(&head);
+    if (!status.ok() && connection_->reader()->failed().ok()) return status;  // an error is an answer
+    if (status.ok()) status = ReadBatchAnswer(connection_.get(), head, result);
+    if (status.ok() && result->failed_index >= static_cast<int64_t>(sent_.size())) status = Unexpected("ZK.BATCH");
+    if (!status.ok()) {
+      connection_->Abandon();
+      return {ZKDB_UNKNOWN_OUTCOME, "the batch was sent and not answered (" + status.message() +
+                                        "): it was carried out, or not; read what it wrote"};
+    }
+    if (result->failed_index >= 0) result->failed_index = sent_[static_cast<size_t>(result->failed_index)];
+    return status;
+  }
+
+  RemoteStore* const store_;
+  std::string command_;
+  std::vector<uint32_t> sent_;
+  std::unique_ptr<Connection> connection_;
+  Status status_;
+};
+
+// ---- figures
+
+struct Figure {
+  const char* name;
+  uint64_t zkdb_partition_stats::*field;
+};
+
+constexpr Figure kSums[] = {
+    {"records", &zkdb_partition_stats::records},
+    {"pages_allocated", &zkdb_partition_stats::pages_allocated},
+    {"pages_free", &zkdb_partition_stats::pages_free},
+    {"leaf_pages", &zkdb_partition_stats::leaf_pages},
+    {"branch_pages", &zkdb_partition_stats::branch_pages},
+    {"overflow_pages", &zkdb_partition_stats::overflow_pages},
+    {"leaf_bytes_used", &zkdb_partition_stats::leaf_bytes_used},
+    {"branch_bytes_used", &zkdb_partition_stats::branch_bytes_used},
+    {"dirty_pages", &zkdb_partition_stats::dirty_pages},
+};
+
+void AddFigure(const std::string& name, uint64_t value, zkdb_partition_stats* out) {
+  for (const Figure& figure : kSums) {
+    if (name == figure.name) out->*figure.field += value;
+  }
+  if (name == "depth") out->depth = std::max(out->depth, static_cast<uint32_t>(value));
+  if (name == "segments") out->segments += static_cast<uint32_t>(value);
+  if (name == "page_size") out->page_size = std::max(out->page_size, value);
+  if (name == "last_sequence") out->last_sequence = std::max(out->last_sequence, value);
+  if (name == "checkpoint_sequence") out->checkpoint_sequence = std::max(out->checkpoint_sequence, value);
+}
+
+using FigureSink = std::function<void(const std::string&, uint64_t)>;
+
+// Reads names and whole numbers in turn.
+Status ReadFigures(Connection* connection, const ReplyHead& head, const FigureSink& sink) {
+  const bool map = head.kind == ReplyKind::kMap;
+  if ((!map && head.kind != ReplyKind::kArray) || head.size > 1024) return Unexpected("ZK.STAT");
+  for (uint64_t i = map ? head.size : head.size / 2; i > 0; --i) {
+    ReplyHead part;
+    std::string name;
+    ZKDB_RETURN_IF_ERROR(connection->reader()->ReadHead(&part));
+    if (part.kind != ReplyKind::kString || part.size > 64) return Unexpected("ZK.STAT");
+    ZKDB_RETURN_IF_ERROR(connection->reader()->AppendString(part.size, &name));
+    ZKDB_RETURN_IF_ERROR(connection->reader()->ReadHead(&part));
+    if (part.kind == ReplyKind::kInteger) sink(name, static_cast<uint64_t>(part.integer));
+    ZKDB_RETURN_IF_ERROR(connection->reader()->Skip(part));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+RemoteStore::RemoteStore(Transport* transport, const std::string& name, RemotePlace place)
+    : label_("partition [" + name + "] at " + place.address.ToString() + ": "), pool_(transport, std::move(place)) {}
+
+Status RemoteStore::Named(const Status& status) const { return {status.code(), label_ + status.message()}; }
+
+Status RemoteStore::AskOnce(const std::string& command, const Reading& read, uint64_t timeout_ms, bool only_fresh,
+                            bool* again) {
+  std::unique_ptr<Connection> connection;
+  bool fresh = false;
+  bool handed_over = false;
+  *again = false;
+  ZKDB_RETURN_IF_ERROR(pool_.Take(only_fresh, &connection, &fresh));
+  if (timeout_ms != 0) connection->reader()->SetTimeout(timeout_ms);
+  ReplyHead head;
+  Status status = connection->Send(command, 1, &handed_over);
+  if (status.ok()) status = connection->ReadAnswer(&head);
+  const bool answered = status.ok();
+  if (answered) status = read(connection.get(), head);
+  *again = status.code() == ZKDB_UNREACHABLE && !fresh;
+  connection->reader()->SetTimeout(pool_.place().reply_timeout_ms);
+  // What is left of an answer that was not understood would be taken for the next one.
+  if (answered && !status.ok()) connection->Abandon();
+  pool_.Give(std::move(connection));
+  return status;
+}
+
+Status RemoteStore::Ask(const std::string& command, const Reading& read, uint64_t timeout_ms) {
+  bool again = false;
+  Status status = AskOnce(command, read, timeout_ms, false, &again);
+  if (again) status = AskOnce(command, read, timeout_ms, true, &again);
+  return status.ok() ? status : Named(status);
+}
+
+zkdb_code RemoteStore::Get(const Snapshot*, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status) {
+  std::string command;
+  WriteCommand({"GET", key}, &command);
+  zkdb_code code = ZKDB_OK;
+  *status = Ask(command, [&](Connection* connection, const ReplyHead& head) {
+    Status taken;
+    code = TakeValue(connection, head, buffer, capacity, size, &taken);
+    return taken;
+  });
+  return status->ok() ? code : status->code();
+}
+
+std::unique_ptr<PendingGets> RemoteStore::StartGets(std::shared_ptr<Snapshot>, std::vector<Slice> keys) {
+  return std::make_unique<RemoteGets>(this, std::move(keys));
+}
+
+std::unique_ptr<PendingWrite> RemoteStore::StartWrite(std::vector<Operation> operations, zkdb_durability durability,
+                                                      bool non_atomic) {
+  return std::make_unique<RemoteWrite>(this, operations, durability, non_atomic);
+}
+
+Status RemoteStore::OpenChunks(std::shared_ptr<Snapshot>, const ScanBounds* bounds, std::unique_ptr<ChunkSource>* out) {
+  *out = std::make_unique<RemoteChunks>(&pool_, bounds);
+  return Status::Ok();
+}
+
+Status RemoteStore::Probe() {
+  std::string command;
+  WriteCommand({"PING"}, &command);
+  return Ask(command, [](Connection* connection, const ReplyHead& head) { return connection->reader()->Skip(head); });
+}
+
+Status RemoteStore::Sync() {
+  std::string command;
+  WriteCommand({"ZK.SYNC"}, &command);
+  return Ask(command, [](Connection* connection, const ReplyHead& head) { return connection->reader()->Skip(head); });
+}
+
+Status RemoteStore::PartitionFigures(uint32_t, bool full, zkdb_partition_stats* out) {
+  *out = zkdb_partition_stats{};
+  uint64_t partitions = 0;
+  std::string command;
+  WriteCommand({"ZK.STAT"}, &command);
+  ZKDB_RETURN_IF_ERROR(Ask(command, [&](Connection* connection, const ReplyHead& head) {
+    return ReadFigures(connection, head, [&](const std::string& name, uint64_t value) {
+      if (name == "partitions") partitions = value;
+    });
+  }));
+  if (partitions > kMaxRemotePartitions) return Named(Unexpected("ZK.STAT"));
+  for (uint64_t i = 0; i < partitions; ++i) {
+    zkdb_partition_stats before = *out;
+    command.clear();
+    const std::string number = std::to_string(i);
+    full ? WriteCommand({"ZK.STAT", number, "FULL"}, &command) : WriteCommand({"ZK.STAT", number}, &command);
+    const auto read = [&](Connection* connection, const ReplyHead& head) {
+      *out = before;
+      return ReadFigures(connection, head,
+                         [&](const std::string& name, uint64_t value) { AddFigure(name, value, out); });
+    };
+    ZKDB_RETURN_IF_ERROR(Ask(command, read, full ? kLongWorkMs : 0));
+  }
+  return Status::Ok();
+}
+
+Status RemoteStore::Estimate(uint32_t, const KeyRange& range, uint64_t* records) {
+  std::string command;
+  CommandWriter writer(&command);
+  const bool low = !range.lo.empty() || range.lo_exclusive;
+  writer.Start(1 + (low ? 2 : 0) + (range.has_hi ? 2 : 0));
+  writer.Add("ZK.ESTIMATE");
+  if (low) writer.Add(range.lo_exclusive ? "GT" : "GTE"), writer.Add(range.lo);
+  if (range.has_hi) writer.Add(range.hi_inclusive ? "LTE" : "LT"), writer.Add(range.hi);
+  return Ask(command, [&](Connection*, const ReplyHead& head) {
+    if (head.kind != ReplyKind::kInteger || head.integer < 0) return Unexpected("ZK.ESTIMATE");
+    *records = static_cast<uint64_t>(head.integer);
+    return Status::Ok();
+  });
+}
+
+Status RemoteStore::Check(const Finding& finding, const Progress&, uint64_t* findings) {
+  std::string command;
+  WriteCommand({"ZK.CHECK"}, &command);
+  std::vector<std::string> found;
+  const auto read = [&](Connection* connection, const ReplyHead& head) {
+    found.clear();
+    if (head.kind != ReplyKind::kArray || head.size > kMaxFindings) return Unexpected("ZK.CHECK");
+    for (uint64_t i = 0; i < head.size; ++i) {
+      ReplyHead part;
+      ZKDB_RETURN_IF_ERROR(connection->reader()->ReadHead(&part));
+      if (part.kind != ReplyKind::kString || part.size > kMaxFindingBytes) return Unexpected("ZK.CHECK");
+      ZKDB_RETURN_IF_ERROR(connection->reader()->AppendString(part.size, &found.emplace_back()));
+    }
+    return Status::Ok();
+  };
+  ZKDB_RETURN_IF_ERROR(Ask(command, read, kLongWorkMs));
+  for (const std::string& what : found) {
+    ++*findings;
+    if (!finding(label_ + what)) return Status::Ok();
+  }
+  return Status::Ok();
+}
+
+}  // namespace zkdb

@@ -1,0 +1,107 @@
+#include "core/remote/connection.h"
+
+namespace zkdb {
+namespace {
+
+std::string FirstWord(const std::string& text) { return text.substr(0, text.find(' ')); }
+
+}  // namespace
+
+Status StatusOfErrorReply(const std::string& text) {
+  const std::string word = FirstWord(text);
+  if (word.starts_with("ZKDB_")) {
+    for (int code = ZKDB_INVALID; code <= ZKDB_SERVER; ++code) {
+      if (word != zkdb_code_name(static_cast<zkdb_code>(code))) continue;
+      return {static_cast<zkdb_code>(code), text.size() > word.size() ? text.substr(word.size() + 1) : text};
+    }
+  }
+  const bool login = word == "NOAUTH" || word == "NOPERM" || word == "WRONGPASS";
+  return {login ? ZKDB_AUTH : ZKDB_SERVER, text};
+}
+
+Connection::Connection(Transport* transport, const RemotePlace& place, std::unique_ptr<Socket> socket)
+    : transport_(transport),
+      timeout_ms_(place.connect_timeout_ms),
+      socket_(std::move(socket)),
+      reader_(transport, socket_.get(), place.connect_timeout_ms) {}
+
+Status Connection::Open(Transport* transport, const RemotePlace& place, std::unique_ptr<Connection>* out) {
+  std::unique_ptr<Socket> socket;
+  const uint64_t deadline_ms = transport->MonotonicMs() + place.connect_timeout_ms;
+  ZKDB_RETURN_IF_ERROR(transport->Connect(place.address, deadline_ms, &socket));
+  std::unique_ptr<Connection> connection(new Connection(transport, place, std::move(socket)));
+  ZKDB_RETURN_IF_ERROR(connection->LogIn(place));
+  connection->timeout_ms_ = place.reply_timeout_ms;
+  connection->reader_.SetTimeout(place.reply_timeout_ms);
+  *out = std::move(connection);
+  return Status::Ok();
+}
+
+Status Connection::Ask(const std::string& command) {
+  bool handed_over = false;
+  ReplyHead head;
+  ZKDB_RETURN_IF_ERROR(Send(command, 1, &handed_over));
+  ZKDB_RETURN_IF_ERROR(ReadAnswer(&head));
+  return reader_.Skip(head);
+}
+
+Status Connection::LogIn(const RemotePlace& place) {
+  const bool known = !place.login.user.empty();
+  std::string hello;
+  CommandWriter command(&hello);
+  command.Start(known ? 5 : 2);
+  command.Add("HELLO");
+  command.Add("3");
+  if (known) {
+    command.Add("AUTH");
+    command.Add(place.login.user);
+    command.Add(place.login.password);
+  }
+  Status status = Ask(hello);
+  // What a server says about a login may repeat the login: its first word tells enough.
+  if (status.code() == ZKDB_AUTH) {
+    return {ZKDB_AUTH, known ? "the server refuses the login (" + FirstWord(status.message()) + "); check AuthKey"
+                             : "the server asks for a login; give AuthKey"};
+  }
+  if (status.code() == ZKDB_SERVER) {
+    return {ZKDB_UNREACHABLE, "the server refuses the connection (" + FirstWord(status.message()) + ")"};
+  }
+  if (!status.ok() || place.database.empty()) return status;
+  std::string select;
+  CommandWriter selection(&select);
+  selection.Start(2);
+  selection.Add("SELECT");
+  selection.Add(place.database);
+  status = Ask(select);
+  if (status.code() != ZKDB_SERVER) return status;
+  return Status::Config("the server has no database '" + place.database + "': " + status.message());
+}
+
+Status Connection::Send(Slice bytes, uint32_t commands, bool* handed_over) {
+  *handed_over = false;
+  owed_ += commands;
+  uint64_t deadline_ms = transport_->MonotonicMs() + timeout_ms_;
+  size_t since = 0;
+  sound_ = false;
+  for (size_t at = 0; at < bytes.size;) {
+    size_t sent = 0;
+    ZKDB_RETURN_IF_ERROR(socket_->Send(bytes.Sub(at), deadline_ms, &sent));
+    at += sent;
+    since += sent;
+    if (since < ReplyReader::kProgress) continue;
+    deadline_ms = transport_->MonotonicMs() + timeout_ms_;
+    since = 0;
+  }
+  sound_ = true;
+  *handed_over = true;
+  return Status::Ok();
+}
+
+Status Connection::ReadAnswer(ReplyHead* out) {
+  reader_.StartAnswer();
+  ZKDB_RETURN_IF_ERROR(reader_.ReadHead(out));
+  if (owed_ > 0) --owed_;
+  return out->kind == ReplyKind::kError ? StatusOfErrorReply(out->text) : Status::Ok();
+}
+
+}  // namespace zkdb

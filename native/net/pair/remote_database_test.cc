@@ -1,0 +1,437 @@
+// Databases with remote partitions against sessions in this process: a model of their records, broken connections,
+// servers that go down and come back.
+#include <fstream>
+#include <map>
+#include <optional>
+
+#include "core/base/test.h"
+#include "core/dispatch/dispatcher.h"
+#include "core/engine/registry.h"
+#include "net/pair/session_transport.h"
+
+namespace zkdb::net::test {
+namespace {
+
+using zkdb::test::TempDirectory;
+using Model = std::map<std::string, std::string>;
+using Records = std::vector<std::pair<std::string, std::string>>;
+
+std::string Rest(const std::string& text, bool remote, int port) {
+  return text +
+         (remote ? "IsRemote = Yes\nReplyTimeout = 500\nAddressPath = zkdb://db:" + std::to_string(port) + "\n" : "");
+}
+
+// Partitions a-h, i-p and q-z; `kinds` says of each whether it is local (l) or remote (r, on a server of its own).
+class MixedDatabase {
+ public:
+  explicit MixedDatabase(const std::string& kinds) : directory_(TempDirectory()) {
+    for (size_t i = 0; i < kinds.size(); ++i) {
+      const std::string path = directory_ + "/server" + std::to_string(i);
+      servers_.push_back(kinds[i] == 'r' ? std::make_unique<TestServer>(path, "2", 1) : nullptr);
+      transport.servers.push_back({servers_.back().get(), false, 0});
+    }
+    const std::string file = directory_ + "/mixed.conf";
+    std::ofstream(file) << "[main]\nPartitions = low; mid; high\nDurability = none\n"
+                        << "[low]\nMaxLimit = h\n"
+                        << Rest("", kinds[0] == 'r', 1) << "[mid]\nMinLimit = i\nMaxLimit = p\n"
+                        << Rest("", kinds[1] == 'r', 2) << "[high]\nMinLimit = q\n"
+                        << Rest("", kinds[2] == 'r', 3);
+    EXPECT_OK(zkdb::OpenDatabase(Env::Posix(), file, {}, &engine));
+    db = Dispatcher::For(engine, &transport);
+  }
+  ~MixedDatabase() { EXPECT_OK(CloseDatabase(engine)); }
+
+  Status Write(const BatchBuilder& batch, bool non_atomic = false) {
+    return db->Write(batch.bytes(), ZKDB_DURABILITY_DEFAULT, non_atomic, &result);
+  }
+  Status Put(const std::string& key, const std::string& value) {
+    BatchBuilder batch;
+    batch.Add(ZKDB_OP_PUT, key, value);
+    return Write(batch);
+  }
+  Status Get(const std::string& key, std::optional<std::string>* value) {
+    std::string buffer(16, '\0');
+    size_t size = 0;
+    Status status;
+    const auto get = [&] {
+      return db->Get(nullptr, key, reinterpret_cast<uint8_t*>(buffer.data()), buffer.size(), &size, &status);
+    };
+    zkdb_code code = get();
+    if (code == ZKDB_BUFFER_TOO_SMALL) buffer.resize(size), code = get();
+    value->reset();
+    if (code == ZKDB_OK) *value = buffer.substr(0, size);
+    return status;
+  }
+  std::string ValueOf(const std::string& key) {
+    std::optional<std::string> value;
+    const Status status = Get(key, &value);
+    return status.ok() ? value.value_or("(none)") : zkdb_code_name(status.code());
+  }
+  Status Scan(const KeyRange& range, const ScanOptions& options, bool partial, Records* out,
+              std::unique_ptr<MixedScan>* scan, uint32_t most = 7) {
+    ZKDB_RETURN_IF_ERROR(db->OpenScan(std::make_shared<Snapshot>(engine), range, options, partial, scan));
+    return Drain(scan->get(), out, most);
+  }
+  Status Drain(MixedScan* scan, Records* out, uint32_t most = 7) {
+    std::vector<uint8_t> buffer(40);
+    for (bool done = false; !done;) {
+      size_t used = 0;
+      uint32_t count = 0;
+      bool too_small = false;
+      ZKDB_RETURN_IF_ERROR(scan->Pack(buffer.data(), buffer.size(), most, &used, &count, &done, &too_small));
+      if (too_small) {
+        buffer.resize(used);
+        continue;
+      }
+      const uint8_t* p = buffer.data();
+      for (uint32_t i = 0; i < count; ++i) {
+        const uint32_t key = Load32(p);
+        const uint32_t value = Load32(p + 4);
+        out->emplace_back(Slice(p + 8, key).ToString(), Slice(p + 8 + key, value).ToString());
+        p += 8 + size_t{key} + value;
+      }
+    }
+    return Status::Ok();
+  }
+  Records All(const ScanOptions& options = {}) {
+    Records out;
+    std::unique_ptr<MixedScan> scan;
+    EXPECT_OK(Scan(KeyRange{}, options, false, &out, &scan));
+    return out;
+  }
+
+  SessionTransport transport;
+  std::shared_ptr<Engine> engine;
+  std::unique_ptr<Dispatcher> db;
+  WriteResult result;
+
+ private:
+  const std::string directory_;
+  std::vector<std::unique_ptr<TestServer>> servers_;
+};
+
+constexpr const char* kShapes[] = {"lrl", "rlr", "rrr", "rll"};
+
+std::string RandomKey(std::mt19937_64* random) {
+  std::string key(1 + (*random)() % 3, '\0');
+  for (char& c : key) c = static_cast<char>('a' + (*random)() % 26);
+  return key;
+}
+
+KeyRange RandomRange(std::mt19937_64* random, std::string* lo, std::string* hi) {
+  *lo = (*random)() % 4 == 0 ? "" : RandomKey(random);
+  *hi = RandomKey(random);
+  const uint64_t bits = (*random)();
+  return {*lo, *hi, (bits & 1) != 0, (bits & 2) != 0 && !lo->empty(), (bits & 4) != 0};
+}
+
+Records Expected(const Model& model, const KeyRange& range, const ScanOptions& options) {
+  Records out;
+  for (const auto& [key, value] : model) {
+    if (range.BelowLo(key) || range.AboveHi(key)) continue;
+    out.emplace_back(options.no_keys ? "" : key, options.no_values ? "" : value);
+  }
+  if (options.reverse) std::reverse(out.begin(), out.end());
+  return out;
+}
+
+// Operations of one partition, or of several with `non_atomic`; applied to the model too.
+void RandomWrite(MixedDatabase* db, std::mt19937_64* random, Model* model) {
+  BatchBuilder batch;
+  Model changed = *model;
+  const uint64_t operations = 1 + (*random)() % 20;
+  for (uint64_t i = 0; i < operations; ++i) {
+    const std::string key = RandomKey(random);
+    const uint64_t kind = (*random)() % 40;
+    if (kind == 0) {
+      std::string lo;
+      std::string hi;
+      const KeyRange range = RandomRange(random, &lo, &hi);
+      const int flags = (range.has_hi ? ZKDB_RANGE_HAS_HI : 0) | (range.lo_exclusive ? ZKDB_RANGE_LO_EXCLUSIVE : 0) |
+                        (range.hi_inclusive ? ZKDB_RANGE_HI_INCLUSIVE : 0);
+      batch.Add(ZKDB_OP_DELETE_RANGE, lo, hi, static_cast<uint8_t>(flags));
+      std::erase_if(changed, [&](const auto& r) { return !range.BelowLo(r.first) && !range.AboveHi(r.first); });
+    } else if (kind < 8) {
+      batch.Add(ZKDB_OP_DELETE, key);
+      changed.erase(key);
+    } else {
+      const std::string value((*random)() % (kind == 9 ? 5000 : 30), static_cast<char>('A' + kind % 26));
+      batch.Add(ZKDB_OP_PUT, key, value);
+      changed[key] = value;
+    }
+  }
+  EXPECT_OK(db->Write(batch, true));
+  *model = std::move(changed);
+}
+
+void CompareScan(MixedDatabase* db, std::mt19937_64* random, const Model& model) {
+  std::string lo;
+  std::string hi;
+  const KeyRange range = RandomRange(random, &lo, &hi);
+  const uint64_t bits = (*random)();
+  const ScanOptions options{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false};
+  Records found;
+  std::unique_ptr<MixedScan> scan;
+  const uint32_t most = 1 + static_cast<uint32_t>((*random)() % 300);
+  EXPECT_OK(db->Scan(range, options, false, &found, &scan, most));
+  EXPECT(found == Expected(model, range, options));
+  const std::string from = RandomKey(random);
+  Model rest;
+  for (const auto& [key, value] : model) {
+    if (options.reverse ? key <= from : key >= from) rest[key] = value;
+  }
+  found.clear();
+  EXPECT_OK(scan->Seek(from));
+  EXPECT_OK(db->Drain(scan.get(), &found, most));
+  EXPECT(found == Expected(rest, range, options));
+}
+
+void CompareGets(MixedDatabase* db, std::mt19937_64* random, const Model& model) {
+  std::string keys;
+  std::vector<uint32_t> offsets{0};
+  std::vector<std::string> list;
+  for (uint64_t i = (*random)() % 600; i > 0; --i) {
+    list.push_back(RandomKey(random));
+    keys += list.back();
+    offsets.push_back(static_cast<uint32_t>(keys.size()));
+  }
+  std::vector<uint8_t> buffer(100 + (*random)() % 20000);
+  std::vector<uint32_t> sizes(list.size());
+  for (uint32_t at = 0; at < list.size();) {
+    uint32_t done = 0;
+    size_t needed = 0;
+    Status status;
+    const zkdb_code code =
+        db->db->GetMany(nullptr, Slice(keys).data, offsets.data() + at, static_cast<uint32_t>(list.size()) - at,
+                        buffer.data(), buffer.size(), sizes.data(), &done, &needed, &status);
+    if (!EXPECT_OK(status)) return;
+    const uint8_t* value = buffer.data();
+    for (uint32_t i = 0; i < done; ++i) {
+      const auto found = model.find(list[at + i]);
+      if (!EXPECT_EQ(sizes[i] == UINT32_MAX, found == model.end()) || found == model.end()) continue;
+      EXPECT_EQ(Slice(value, sizes[i]).ToString(), found->second);
+      value += sizes[i];
+    }
+    at += done;
+    if (code == ZKDB_BUFFER_TOO_SMALL && needed > buffer.size()) buffer.resize(needed);
+  }
+}
+
+}  // namespace
+
+TEST(mixed_databases_hold_what_a_map_holds) {
+  for (const char* shape : kShapes) {
+    MixedDatabase db(shape);
+    std::mt19937_64 random(7);
+    Model model;
+    for (int round = 0; round < 150; ++round) {
+      db.transport.piece = round % 3 == 0 ? 100 : SIZE_MAX;
+      for (int i = 0; i < 5; ++i) RandomWrite(&db, &random, &model);
+      CompareScan(&db, &random, model);
+      if (round % 5 == 0) CompareGets(&db, &random, model);
+    }
+    for (int i = 0; i < 100; ++i) {
+      const std::string key = RandomKey(&random);
+      EXPECT_EQ(db.ValueOf(key), model.count(key) == 0 ? "(none)" : model[key]);
+    }
+    uint64_t records = 0;
+    for (uint32_t i = 0; i < 3; ++i) {
+      zkdb_partition_stats stats{};
+      EXPECT_OK(db.db->PartitionFigures(i, true, &stats));
+      records += stats.records;
+    }
+    EXPECT_EQ(records, model.size());
+    uint64_t findings = 0;
+    EXPECT_OK(db.db->Check([](const std::string&) { return true; }, {}, &findings));
+    EXPECT_EQ(findings, 0u);
+    EXPECT_OK(db.db->Sync());
+  }
+}
+
+TEST(reads_and_scans_go_on_over_connections_that_break) {
+  for (const char* shape : kShapes) {
+    MixedDatabase db(shape);
+    std::mt19937_64 random(9);
+    Model model;
+    for (int i = 0; i < 400; ++i) RandomWrite(&db, &random, &model);
+    db.transport.cut_one_in = 60;
+    int failed = 0;
+    for (int round = 0; round < 300; ++round) {
+      db.transport.now_ms += 1000;  // no back-off
+      Records found;
+      std::unique_ptr<MixedScan> scan;
+      const ScanOptions options{round % 2 == 1, false, false, false};
+      const Status status = db.Scan(KeyRange{}, options, false, &found, &scan, 1000);
+      // Two connections that break one behind the other end a scan; what it gave until then is right.
+      failed += status.ok() ? 0 : 1;
+      const Records expected = Expected(model, KeyRange{}, options);
+      EXPECT(status.ok() ? found == expected : std::equal(found.begin(), found.end(), expected.begin()));
+      EXPECT(status.ok() || status.code() == ZKDB_UNREACHABLE);
+      const std::string key = RandomKey(&random);
+      const std::string value = db.ValueOf(key);
+      EXPECT(value == "ZKDB_UNREACHABLE" || value == (model.count(key) == 0 ? "(none)" : model[key]));
+    }
+    EXPECT(failed < 100);
+  }
+}
+
+TEST(a_write_is_carried_out_once_or_tells_that_nobody_knows) {
+  MixedDatabase db("rrr");
+  std::mt19937_64 random(11);
+  int unknown = 0;
+  int refused = 0;
+  uint64_t expected = 0;
+  for (int round = 0; round < 3000; ++round) {
+    db.transport.now_ms += 1000;
+    db.transport.cut_one_in = 10;
+    BatchBuilder batch;
+    const std::string next = std::to_string(expected + 1);
+    if (expected == 0) batch.Add(ZKDB_OP_PUT_IF_ABSENT, "count", next);
+    if (expected != 0) batch.PutIfValue("count", std::to_string(expected), next);
+    const Status status = db.Write(batch);
+    db.transport.cut_one_in = 0;
+    const std::string now = db.ValueOf("count");
+    const bool done = now == next;
+    if (status.ok()) {
+      EXPECT(done && db.result.failed_index == -1);
+    } else if (status.code() == ZKDB_UNREACHABLE) {
+      ++refused;
+      EXPECT(!done);
+    } else {
+      EXPECT_CODE(status, ZKDB_UNKNOWN_OUTCOME);
+      ++unknown;
+    }
+    expected += done ? 1 : 0;
+  }
+  EXPECT(unknown > 50 && refused > 5);
+}
+
+TEST(a_server_that_is_down_fails_its_own_keys_alone_and_comes_back_by_itself) {
+  MixedDatabase db("lrr");
+  for (const char* key : {"apple", "kiwi", "zebra"}) EXPECT_OK(db.Put(key, "1"));
+  db.transport.servers[1].down = true;
+  EXPECT_EQ(db.ValueOf("apple"), std::string("1"));
+  EXPECT_EQ(db.ValueOf("zebra"), std::string("1"));
+  EXPECT_EQ(db.ValueOf("kiwi"), std::string("ZKDB_UNREACHABLE"));
+  const Status refused = db.Put("kiwi", "2");
+  EXPECT_CODE(refused, ZKDB_UNREACHABLE);
+  EXPECT(refused.message().starts_with("partition [mid] at db:2: connect: Connection refused; it is tried again in"));
+  EXPECT_OK(db.Put("zebra", "2"));
+  EXPECT_OK(db.Put("apple", "2"));
+
+  Records found;
+  std::unique_ptr<MixedScan> scan;
+  EXPECT_CODE(db.Scan(KeyRange{}, {}, false, &found, &scan), ZKDB_UNREACHABLE);
+  found.clear();
+  EXPECT_OK(db.Scan(KeyRange{}, {}, true, &found, &scan));
+  EXPECT(found == Records({{"apple", "2"}, {"zebra", "2"}}));
+  EXPECT_EQ(scan->missing().size(), size_t{1});
+  EXPECT_EQ(scan->missing()[0].partition, 1u);
+  EXPECT(!scan->missing()[0].has_from);
+  EXPECT_CODE(scan->missing()[0].reason, ZKDB_UNREACHABLE);
+
+  db.transport.servers[1].down = false;
+  db.transport.now_ms += 500;
+  EXPECT_EQ(db.ValueOf("kiwi"), std::string("1"));
+  EXPECT_OK(scan->Seek("b"));
+  found.clear();
+  EXPECT_OK(db.Drain(scan.get(), &found));
+  EXPECT(found == Records({{"kiwi", "1"}, {"zebra", "2"}}));
+  EXPECT(scan->missing().empty());
+}
+
+TEST(a_scan_that_loses_a_server_in_the_middle_says_behind_which_key) {
+  MixedDatabase db("rrr");
+  BatchBuilder batch;
+  for (int i = 1000; i < 2000; ++i) batch.Add(ZKDB_OP_PUT, "k" + std::to_string(i), "v");
+  EXPECT_OK(db.Write(batch));
+  EXPECT_OK(db.Put("a", "1"));
+  EXPECT_OK(db.Put("z", "1"));
+  std::unique_ptr<MixedScan> scan;
+  EXPECT_OK(db.db->OpenScan(std::make_shared<Snapshot>(db.engine), KeyRange{}, {}, true, &scan));
+  std::vector<uint8_t> buffer(4096);
+  size_t used = 0;
+  uint32_t count = 0;
+  bool done = false;
+  bool too_small = false;
+  EXPECT_OK(scan->Pack(buffer.data(), buffer.size(), 10, &used, &count, &done, &too_small));
+  EXPECT_EQ(count, 10u);
+  db.transport.servers[1].down = true;
+  Records found;
+  EXPECT_OK(db.Drain(scan.get(), &found));
+  // The chunk of 128 records was here already.
+  EXPECT_EQ(found.size(), size_t{128 - 9 + 1});
+  EXPECT_EQ(found.back().first, std::string("z"));
+  EXPECT(scan->missing().size() == 1 && scan->missing()[0].from == "k1127");
+}
+
+TEST(a_batch_over_several_servers_is_refused_unless_it_may_be_applied_in_parts) {
+  MixedDatabase db("lrr");
+  BatchBuilder batch;
+  batch.Add(ZKDB_OP_PUT, "apple", "1");
+  batch.Add(ZKDB_OP_PUT, "kiwi", "1");
+  batch.Add(ZKDB_OP_PUT_IF_PRESENT, "zebra", "1");
+  const Status refused = db.Write(batch);
+  EXPECT_CODE(refused, ZKDB_CROSS_PARTITION);
+  EXPECT(refused.message().starts_with("the batch spans the local partitions, [mid], [high], which commit"));
+  EXPECT(db.All().empty());
+  EXPECT_OK(db.Write(batch, true));
+  EXPECT_EQ(db.result.failed_index, int64_t{2});
+  EXPECT(db.All() == Records({{"apple", "1"}, {"kiwi", "1"}}));
+  db.transport.servers[1].down = true;
+  BatchBuilder both;
+  both.Add(ZKDB_OP_PUT, "kiwi", "2");
+  both.Add(ZKDB_OP_PUT, "apple", "2");
+  const Status half = db.Write(both, true);
+  EXPECT_CODE(half, ZKDB_UNREACHABLE);
+  EXPECT(half.message().ends_with("its other parts may have been carried out"));
+  EXPECT_EQ(db.ValueOf("apple"), std::string("2"));
+}
+
+TEST(conditions_are_told_by_the_index_of_the_batch) {
+  MixedDatabase db("rrr");
+  BatchBuilder batch;
+  batch.Add(ZKDB_OP_DELETE_RANGE, "b", "a", ZKDB_RANGE_HAS_HI);  // holds nothing, and is not sent
+  batch.Add(ZKDB_OP_DELETE_RANGE, "a", "", ZKDB_RANGE_HAS_HI);
+  batch.Add(ZKDB_OP_PUT, "apple", "1");
+  batch.Add(ZKDB_OP_DELETE_IF_VALUE, "banana", "1");
+  EXPECT_OK(db.Write(batch));
+  EXPECT_EQ(db.result.failed_index, int64_t{3});
+  EXPECT(db.All().empty());
+}
+
+TEST(a_short_scan_leaves_its_connections_for_others) {
+  MixedDatabase db("rrr");
+  for (const char* key : {"a", "k", "z"}) EXPECT_OK(db.Put(key, "1"));
+  const uint32_t before = db.transport.connections;
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(db.All().size(), size_t{3});
+  EXPECT_EQ(db.transport.connections, before);
+}
+
+TEST(a_server_that_was_restarted_is_used_again_without_an_error) {
+  MixedDatabase db("rll");
+  EXPECT_OK(db.Put("a", "1"));
+  db.transport.Restart(0);
+  EXPECT_EQ(db.ValueOf("a"), std::string("1"));
+  db.transport.Restart(0);
+  EXPECT_OK(db.Put("a", "2"));
+  EXPECT_EQ(db.ValueOf("a"), std::string("2"));
+}
+
+TEST(ranges_with_the_longest_keys_are_cleared_exactly) {
+  MixedDatabase db("rll");
+  const std::string longest(ZKDB_MAX_KEY_SIZE, 'a');
+  std::string next = longest;
+  next.back() = 'b';
+  for (const std::string& key : {longest, next}) EXPECT_OK(db.Put(key, "1"));
+  BatchBuilder batch;
+  batch.Add(ZKDB_OP_DELETE_RANGE, longest, "c", ZKDB_RANGE_HAS_HI | ZKDB_RANGE_LO_EXCLUSIVE);
+  EXPECT_OK(db.Write(batch, true));
+  EXPECT(db.All() == Records({{longest, "1"}}));
+  BatchBuilder last;
+  last.Add(ZKDB_OP_DELETE_RANGE, "", longest, ZKDB_RANGE_HAS_HI | ZKDB_RANGE_HI_INCLUSIVE);
+  EXPECT_OK(db.Write(last, true));
+  EXPECT(db.All().empty());
+}
+
+}  // namespace zkdb::net::test
