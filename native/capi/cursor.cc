@@ -55,9 +55,8 @@ zkdb_code zkdb_cursor_open(zkdb_db* db, zkdb_snapshot* snapshot, zkdb_txn* txn, 
       auto pinned = snapshot != nullptr ? snapshot->snapshot : std::make_shared<zkdb::Snapshot>(db->engine);
       const bool partial = (scan_flags & ZKDB_SCAN_PARTIAL) != 0;
       cursor->dispatcher = db->dispatcher;
-      status = db->dispatcher == nullptr
-                   ? zkdb::DatabaseScan::Open(std::move(pinned), keys, options, &cursor->scan)
-                   : db->dispatcher->OpenScan(std::move(pinned), keys, options, partial, &cursor->mixed);
+      status = db->dispatcher == nullptr ? zkdb::DatabaseScan::Open(std::move(pinned), keys, options, &cursor->scan)
+                                         : db->dispatcher->OpenScan(pinned, keys, options, partial, &cursor->mixed);
     }
     if (!status.ok()) return Report(status, err);
     *out = cursor.release();

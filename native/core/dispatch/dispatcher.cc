@@ -54,7 +54,7 @@ zkdb_code Dispatcher::Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, 
   return StoreOf(key)->Get(snapshot, key, buffer, capacity, size, status);
 }
 
-zkdb_code Dispatcher::GetMany(std::shared_ptr<Snapshot> snapshot, const uint8_t* keys, const uint32_t* offsets,
+zkdb_code Dispatcher::GetMany(const std::shared_ptr<Snapshot>& snapshot, const uint8_t* keys, const uint32_t* offsets,
                               uint32_t count, uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done,
                               size_t* needed, Status* status) {
   *done = 0;
@@ -148,16 +148,16 @@ Status Dispatcher::WriteParts(std::vector<Part>* parts, zkdb_durability durabili
 Status Dispatcher::Sync() {
   Status failure;
   for (const auto& store : stores_) {
-    const Status status = store->Sync();
-    if (!status.ok() && failure.ok()) failure = status;
+    Status status = store->Sync();
+    if (failure.ok()) failure = std::move(status);
   }
   return failure;
 }
 
 // ---- scans and figures
 
-Status Dispatcher::OpenScan(std::shared_ptr<Snapshot> snapshot, const KeyRange& range, const ScanOptions& options,
-                            bool partial, std::unique_ptr<MixedScan>* out) {
+Status Dispatcher::OpenScan(const std::shared_ptr<Snapshot>& snapshot, const KeyRange& range,
+                            const ScanOptions& options, bool partial, std::unique_ptr<MixedScan>* out) {
   if (engine_->closed()) return engine_->ClosedStatus();
   std::vector<MixedScan::Part> parts;
   for (uint32_t i = 0; i < places_.size(); ++i) {
@@ -167,7 +167,7 @@ Status Dispatcher::OpenScan(std::shared_ptr<Snapshot> snapshot, const KeyRange& 
     const MixedScan::Part part{stores_[places_[i].store].get(), remotes_[i], i};
     parts.insert(local ? parts.begin() : parts.end(), part);
   }
-  return MixedScan::Open(engine_.get(), std::move(snapshot), parts, range, options, partial, out);
+  return MixedScan::Open(engine_.get(), snapshot, parts, range, options, partial, out);
 }
 
 Status Dispatcher::PartitionFigures(uint32_t partition, bool full, zkdb_partition_stats* out) {
@@ -189,10 +189,10 @@ Status Dispatcher::Check(const PartitionStore::Finding& finding, const Progress&
   Status failure;
   for (const auto& store : stores_) {
     uint64_t here = 0;
-    const Status status = store->Check(finding, progress, &here);
+    Status status = store->Check(finding, progress, &here);
     *findings += here;
     if (status.code() == ZKDB_ABORTED) return status;
-    if (!status.ok() && failure.ok()) failure = status;
+    if (failure.ok()) failure = std::move(status);
   }
   return failure;
 }

@@ -27,14 +27,15 @@ class Dispatcher {
   // As those of Engine. Of several stores, each is read at a state of its own.
   zkdb_code Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status);
   // With a failure, *done keys before it were answered.
-  zkdb_code GetMany(std::shared_ptr<Snapshot> snapshot, const uint8_t* keys, const uint32_t* offsets, uint32_t count,
-                    uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, Status* status);
+  zkdb_code GetMany(const std::shared_ptr<Snapshot>& snapshot, const uint8_t* keys, const uint32_t* offsets,
+                    uint32_t count, uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed,
+                    Status* status);
   // ZKDB_CROSS_PARTITION. With `non_atomic` each store checks its own conditions and applies its own part; after a
   // failure the others are applied all the same.
   Status Write(Slice batch, zkdb_durability durability, bool non_atomic, WriteResult* result);
   Status Sync();
-  Status OpenScan(std::shared_ptr<Snapshot> snapshot, const KeyRange& range, const ScanOptions& options, bool partial,
-                  std::unique_ptr<MixedScan>* out);
+  Status OpenScan(const std::shared_ptr<Snapshot>& snapshot, const KeyRange& range, const ScanOptions& options,
+                  bool partial, std::unique_ptr<MixedScan>* out);
   Status PartitionFigures(uint32_t partition, bool full, zkdb_partition_stats* out);
   Status Estimate(uint32_t partition, const KeyRange& range, uint64_t* records);
   Status Check(const PartitionStore::Finding& finding, const Progress& progress, uint64_t* findings);

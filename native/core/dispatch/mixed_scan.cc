@@ -32,7 +32,7 @@ class MixedScan::RemotePart : public ChunkSource {
   std::vector<MissingPart>* const missing_;  // nullptr: a failure ends the scan
 };
 
-Status MixedScan::Open(const Engine* engine, std::shared_ptr<Snapshot> snapshot, const std::vector<Part>& parts,
+Status MixedScan::Open(const Engine* engine, const std::shared_ptr<Snapshot>& snapshot, const std::vector<Part>& parts,
                        const KeyRange& range, const ScanOptions& options, bool partial,
                        std::unique_ptr<MixedScan>* out) {
   std::unique_ptr<MixedScan> scan(new MixedScan(engine, range, options));

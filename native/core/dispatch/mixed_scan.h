@@ -36,7 +36,7 @@ class MixedScan {
   };
 
   // What the parts hold is the range's or less. The stores and the engine outlive the scan.
-  static Status Open(const Engine* engine, std::shared_ptr<Snapshot> snapshot, const std::vector<Part>& parts,
+  static Status Open(const Engine* engine, const std::shared_ptr<Snapshot>& snapshot, const std::vector<Part>& parts,
                      const KeyRange& range, const ScanOptions& options, bool partial, std::unique_ptr<MixedScan>* out);
 
   // As RangeScan.

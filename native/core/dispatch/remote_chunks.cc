@@ -1,6 +1,7 @@
 #include "core/dispatch/remote_chunks.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/coding.h"
 #include "core/btree/tree.h"
@@ -28,8 +29,7 @@ void RemoteChunks::Restart() {
 
 // What is left of an answer is not read: it may be long.
 void RemoteChunks::Drop() {
-  if (connection_ != nullptr) connection_->Abandon();
-  pool_->Give(std::move(connection_));
+  pool_->Discard(std::exchange(connection_, nullptr));
   asked_ = false;
 }
 
@@ -121,7 +121,7 @@ Status RemoteChunks::Read(PackedChunk* out) {
   ended_ = head.kind == ReplyKind::kNull || out->places.empty();
   if (!out->places.empty()) last_ = out->KeyAt(out->places.size() - 1).ToString(), has_last_ = true;
   chunk_ = std::min(chunk_ * 4, kLargestChunk);
-  pool_->Give(std::move(connection_));
+  pool_->Give(std::exchange(connection_, nullptr));
   if (long_scan) Prepare();
   return Status::Ok();
 }

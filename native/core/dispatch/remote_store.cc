@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/dispatch/remote_batch.h"
 #include "core/dispatch/remote_chunks.h"
@@ -61,10 +62,7 @@ class RemoteGets : public PendingGets {
   }
 
  private:
-  void Drop() {
-    if (connection_ != nullptr) connection_->Abandon();
-    store_->pool()->Give(std::move(connection_));
-  }
+  void Drop() { store_->pool()->Discard(std::exchange(connection_, nullptr)); }
 
   // Reads the head of the next answer, asking first when nothing is under way, and once more when that was lost.
   Status Answer(ReplyHead* head) {
@@ -240,8 +238,7 @@ Status RemoteStore::AskOnce(const std::string& command, const Reading& read, uin
   *again = status.code() == ZKDB_UNREACHABLE && !fresh;
   connection->reader()->SetTimeout(pool_.place().reply_timeout_ms);
   // What is left of an answer that was not understood would be taken for the next one.
-  if (answered && !status.ok()) connection->Abandon();
-  pool_.Give(std::move(connection));
+  answered && !status.ok() ? pool_.Discard(std::move(connection)) : pool_.Give(std::move(connection));
   return status;
 }
 

@@ -68,6 +68,11 @@ Status ConnectionPool::Take(bool only_fresh, std::unique_ptr<Connection>* out, b
   return Status::Ok();
 }
 
+void ConnectionPool::Discard(std::unique_ptr<Connection> connection) {
+  if (connection != nullptr) connection->Abandon();
+  Give(std::move(connection));
+}
+
 void ConnectionPool::Give(std::unique_ptr<Connection> connection) {
   if (connection == nullptr) return;
   const Status& failed = connection->reader()->failed();

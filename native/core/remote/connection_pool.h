@@ -32,6 +32,8 @@ class ConnectionPool {
   Status Take(bool only_fresh, std::unique_ptr<Connection>* out, bool* fresh);
   // Keeps it, or closes it when it is of no more use; one that waited in vain tells that the server is silent.
   void Give(std::unique_ptr<Connection> connection);
+  // Closes it, with answers that may still come; nothing for nullptr.
+  void Discard(std::unique_ptr<Connection> connection);
 
   const RemotePlace& place() const { return place_; }
   Transport* transport() const { return transport_; }

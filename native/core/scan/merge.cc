@@ -37,7 +37,7 @@ Status MergeScan<Stream>::Seek(Slice key) {
 template <typename Stream>
 Status MergeScan<Stream>::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count,
                                bool* done, bool* too_small) {
-  const typename Stream::Guard guard;
+  [[maybe_unused]] const typename Stream::Guard guard{};
   ++generation_;
   ReadClock clock(bounds_.options.clock);
   PackBuffer out{buffer, capacity, max_records};

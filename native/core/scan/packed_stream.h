@@ -43,9 +43,7 @@ class ChunkSource {
 // As SourceStream.
 class PackedStream {
  public:
-  struct Guard {
-    Guard() {}
-  };
+  struct Guard {};
 
   PackedStream(std::unique_ptr<ChunkSource> source, const ScanBounds* bounds)
       : source_(std::move(source)), bounds_(bounds) {}
