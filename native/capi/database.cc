@@ -128,8 +128,10 @@ zkdb_code zkdb_expiry(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, siz
     if (key_size > ZKDB_MAX_KEY_SIZE) return Report(CheckKey(key_size), err);
     Status status = CheckSnapshot(db, snapshot);
     if (!status.ok()) return Report(status, err);
-    const zkdb::Snapshot* const of = snapshot == nullptr ? nullptr : snapshot->snapshot.get();
-    const zkdb_code code = db->engine->Expiry(of, BytesOf(key, key_size), time, &status);
+    const zkdb::Snapshot* const pinned = snapshot == nullptr ? nullptr : snapshot->snapshot.get();
+    const Slice bytes = BytesOf(key, key_size);
+    const zkdb_code code = db->dispatcher == nullptr ? db->engine->Expiry(pinned, bytes, time, &status)
+                                                     : db->dispatcher->Expiry(pinned, bytes, time, &status);
     return status.ok() ? code : Report(status, err);
   });
 }

@@ -8,6 +8,7 @@
 
 #include "include/zkdb.h"
 #include "net/resp_parser.h"
+#include "net/store.h"
 
 namespace zkdb::net {
 
@@ -22,6 +23,8 @@ struct BatchOperation {
   Slice key;    // of CLEAR the first key
   Slice other;  // value, expected value, or the key before which CLEAR ends
   Slice value;  // of PUTIF
+  // When the record ends: AT and KEEPTIME before a put; of EXPIRE its time, with a zkdb_expire_flag set.
+  NewTime time;
 };
 
 // Takes DURABILITY level and NONATOMIC before the operations, from args[*i] on. False when the level is unknown.

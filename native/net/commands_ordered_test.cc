@@ -201,12 +201,37 @@ TEST(a_batch_is_applied_whole_or_not_at_all) {
   EXPECT_EQ(batch("DURABILITY maybe PUT a 1"), std::string("-ERR syntax error\r\n"));
 }
 
+TEST(a_batch_says_when_records_end) {
+  TestServer server(TempDirectory(), "2");
+  TestClient client(&server);
+  const std::string later = "4102444800000";  // the year 2100
+  const auto batch = [&](const std::string& operations) {
+    return WithoutSequence(client.Send("ZK.BATCH " + operations + "\r\n"));
+  };
+  const auto time_of = [&](const std::string& key) { return client.Send("PEXPIRETIME " + key + "\r\n"); };
+  EXPECT_EQ(batch("AT " + later + " PUT a 1 AT 1 PUT gone 1 PUT b 2 at " + later + " putnx c 3"), Applied(1, 0, -1));
+  EXPECT_EQ(client.Send("MGET a gone b c\r\n"), std::string("*4\r\n$1\r\n1\r\n$-1\r\n$1\r\n2\r\n$1\r\n3\r\n"));
+  EXPECT_EQ(time_of("a"), ":" + later + "\r\n");
+  EXPECT_EQ(batch("KEEPTIME PUT a 10 PUTXX c 30 AT " + later + " PUTIF b 2 20"), Applied(1, 3, -1));
+  EXPECT_EQ(client.Send("MGET a b c\r\n"), std::string("*3\r\n$2\r\n10\r\n$2\r\n20\r\n$2\r\n30\r\n"));
+  EXPECT_EQ(time_of("a"), ":" + later + "\r\n");
+  EXPECT_EQ(time_of("b"), ":" + later + "\r\n");
+  EXPECT_EQ(time_of("c"), std::string(":-1\r\n"));
+  EXPECT_EQ(batch("EXPIRE a 0 0 EXPIRE b 5000 4 EXPIRE none 5000 0"), Applied(1, 1, -1));
+  EXPECT_EQ(time_of("a"), std::string(":-1\r\n"));
+  EXPECT_EQ(time_of("b"), ":" + later + "\r\n");
+  for (const char* wrong : {"AT PUT a 1", "AT x PUT a 1", "AT -1 PUT a 1", "AT 5", "KEEPTIME", "KEEPTIME DEL a",
+                            "AT 5 CLEAR a b", "EXPIRE a 5", "EXPIRE a x 0", "EXPIRE a 5 16"}) {
+    EXPECT(batch(wrong).starts_with("-ERR ZK.BATCH: argument 1 begins no operation"));
+  }
+}
+
 TEST(figures_partitions_and_the_check_are_told) {
   TestServer server(TempDirectory(), "2");
   TestClient client(&server);
   Fill(&client, 50);
   EXPECT(client.Send("ZK.STAT\r\n").starts_with("*30\r\n$10\r\npartitions\r\n:2\r\n"));
-  EXPECT(client.Send("ZK.STAT 1 FULL\r\n").starts_with("*28\r\n$7\r\nrecords\r\n:"));
+  EXPECT(client.Send("ZK.STAT 1 FULL\r\n").starts_with("*30\r\n$7\r\nrecords\r\n:"));
   EXPECT(client.Send("ZK.STAT 2\r\n").starts_with("-ERR there is no such partition; the database has 2"));
   EXPECT_EQ(client.Send("ZK.STAT 0 ALL\r\n"), std::string("-ERR syntax error\r\n"));
   EXPECT(client.Send("ZK.PARTITIONS\r\n").starts_with("*2\r\n*8\r\n$5\r\nindex\r\n:0\r\n$4\r\nname\r\n"));
@@ -219,7 +244,7 @@ TEST(figures_partitions_and_the_check_are_told) {
   EXPECT(client.Send("ZK.STAT\r\n").starts_with("%15\r\n"));
   const std::string exec =
       client.Send("MULTI\r\nZK.STAT 0\r\nZK.BATCH PUT q 1\r\nZK.RANGE LIMIT 1\r\nZK.CLEAR\r\nEXEC\r\n");
-  EXPECT(exec.find("*4\r\n%14\r\n") != std::string::npos && exec.ends_with(":51\r\n"));
+  EXPECT(exec.find("*4\r\n%15\r\n") != std::string::npos && exec.ends_with(":51\r\n"));
 }
 
 }  // namespace

@@ -19,14 +19,24 @@ namespace {
 bool AddOperation(Session* s, Arguments args, size_t* i, BatchBuilder* batch) {
   BatchOperation operation;
   if (!TakeOperation(args, i, &operation)) {
-    s->reply()->Error("ERR ZK.BATCH: argument " + std::to_string(*i) +
-                      " begins no operation that is complete: PUT key value, DEL key, CLEAR from to, PUTNX key value, "
-                      "PUTXX key value, PUTIF key expected value, DELIF key expected");
+    s->reply()->Error(
+        "ERR ZK.BATCH: argument " + std::to_string(*i) +
+        " begins no operation that is complete: PUT key value, DEL key, CLEAR from to, PUTNX key value, "
+        "PUTXX key value, PUTIF key expected value, DELIF key expected, EXPIRE key ms flags; before a put "
+        "AT ms or KEEPTIME");
     return false;
   }
   if (!s->KeyFits(operation.key)) return false;
   switch (operation.kind) {
-    case ZKDB_OP_PUT_IF_VALUE: batch->PutIfValue(operation.key, operation.other, operation.value); return true;
+    case ZKDB_OP_PUT:
+    case ZKDB_OP_PUT_IF_ABSENT:
+    case ZKDB_OP_PUT_IF_PRESENT:
+      batch->PutTimed(operation.kind, operation.key, operation.other, operation.time);
+      return true;
+    case ZKDB_OP_PUT_IF_VALUE:
+      batch->PutIfValue(operation.key, operation.other, operation.value, operation.time);
+      return true;
+    case ZKDB_OP_EXPIRE: batch->Expire(operation.key, operation.time.time, operation.time.flags); return true;
     case ZKDB_OP_DELETE_RANGE:
       if (!s->KeyFits(operation.other)) return false;
       batch->Add(operation.kind, operation.key, operation.other, static_cast<uint8_t>(ClearRange(operation).flags));
@@ -78,6 +88,7 @@ void ReplyPartition(ReplyWriter* reply, const zkdb_partition_stats& stats) {
       {"leaf_bytes_used", stats.leaf_bytes_used},
       {"branch_bytes_used", stats.branch_bytes_used},
       {"dirty_pages", stats.dirty_pages},
+      {"expiring", stats.expiring},
       {"last_sequence", stats.last_sequence},
       {"checkpoint_sequence", stats.checkpoint_sequence},
   };

@@ -54,6 +54,11 @@ zkdb_code Dispatcher::Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, 
   return StoreOf(key)->Get(snapshot, key, buffer, capacity, size, status);
 }
 
+zkdb_code Dispatcher::Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status) {
+  if (engine_->closed()) return Give(engine_->ClosedStatus(), status);
+  return StoreOf(key)->Expiry(snapshot, key, time, status);
+}
+
 zkdb_code Dispatcher::GetMany(const std::shared_ptr<Snapshot>& snapshot, const uint8_t* keys, const uint32_t* offsets,
                               uint32_t count, uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done,
                               size_t* needed, Status* status) {

@@ -26,6 +26,7 @@ class Dispatcher {
 
   // As those of Engine. Of several stores, each is read at a state of its own.
   zkdb_code Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status);
+  zkdb_code Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status);
   // With a failure, *done keys before it were answered.
   zkdb_code GetMany(const std::shared_ptr<Snapshot>& snapshot, const uint8_t* keys, const uint32_t* offsets,
                     uint32_t count, uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed,

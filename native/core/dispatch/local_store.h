@@ -18,6 +18,9 @@ class LocalStore : public PartitionStore {
                 Status* status) override {
     return engine_->Get(snapshot, key, buffer, capacity, size, status);
   }
+  zkdb_code Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status) override {
+    return engine_->Expiry(snapshot, key, time, status);
+  }
   std::unique_ptr<PendingGets> StartGets(std::shared_ptr<Snapshot> snapshot, std::vector<Slice> keys) override;
   std::unique_ptr<PendingWrite> StartWrite(std::vector<Operation> operations, zkdb_durability durability,
                                            bool non_atomic) override;

@@ -1,5 +1,7 @@
 #include "core/dispatch/remote_batch.h"
 
+#include <algorithm>
+
 namespace zkdb {
 namespace {
 
@@ -26,8 +28,19 @@ void AddAll(CommandWriter* command, std::initializer_list<Slice> arguments) {
   for (const Slice argument : arguments) command->Add(argument);
 }
 
+// Integers of the protocol are signed.
+std::string TimeText(uint64_t time) { return std::to_string(std::min<uint64_t>(time, INT64_MAX)); }
+
+// Writes when the record of a put ends, where the put says it, and tells how many arguments that takes.
+size_t AddPutTime(const Operation& op, CommandWriter* command) {
+  if (!op.puts() || op.flags == 0) return 0;
+  if (op.keeps_time()) return AddAll(command, {"KEEPTIME"}), 1;
+  const std::string time = TimeText(op.time);
+  return AddAll(command, {"AT", time}), 2;
+}
+
 // Writes the operation and tells how many arguments it has; 0: none is needed.
-size_t AddOperation(const Operation& op, CommandWriter* command) {
+size_t AddBareOperation(const Operation& op, CommandWriter* command) {
   switch (op.kind) {
     case ZKDB_OP_PUT: return AddAll(command, {"PUT", op.key, op.value}), 3;
     case ZKDB_OP_PUT_IF_ABSENT: return AddAll(command, {"PUTNX", op.key, op.value}), 3;
@@ -35,12 +48,22 @@ size_t AddOperation(const Operation& op, CommandWriter* command) {
     case ZKDB_OP_PUT_IF_VALUE: return AddAll(command, {"PUTIF", op.key, op.expected, op.value}), 4;
     case ZKDB_OP_DELETE: return AddAll(command, {"DEL", op.key}), 2;
     case ZKDB_OP_DELETE_IF_VALUE: return AddAll(command, {"DELIF", op.key, op.expected}), 3;
+    case ZKDB_OP_EXPIRE: {
+      const std::string time = TimeText(op.time);
+      const std::string flags = std::to_string(op.flags);
+      return AddAll(command, {"EXPIRE", op.key, time, flags}), 4;
+    }
     case ZKDB_OP_DELETE_RANGE: break;
   }
   ClearBounds bounds;
   if (!BoundsOf(op, &bounds)) return 0;
   AddAll(command, {"CLEAR", bounds.from, bounds.before});
   return 3;
+}
+
+size_t AddOperation(const Operation& op, CommandWriter* command) {
+  const size_t time = AddPutTime(op, command);
+  return time + AddBareOperation(op, command);
 }
 
 Slice DurabilityName(zkdb_durability durability) {

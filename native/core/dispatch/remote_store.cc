@@ -183,6 +183,7 @@ constexpr Figure kSums[] = {
     {"leaf_bytes_used", &zkdb_partition_stats::leaf_bytes_used},
     {"branch_bytes_used", &zkdb_partition_stats::branch_bytes_used},
     {"dirty_pages", &zkdb_partition_stats::dirty_pages},
+    {"expiring", &zkdb_partition_stats::expiring},
 };
 
 void AddFigure(const std::string& name, uint64_t value, zkdb_partition_stats* out) {
@@ -257,6 +258,19 @@ zkdb_code RemoteStore::Get(const Snapshot*, Slice key, uint8_t* buffer, size_t c
     Status taken;
     code = TakeValue(connection, head, buffer, capacity, size, &taken);
     return taken;
+  });
+  return status->ok() ? code : status->code();
+}
+
+zkdb_code RemoteStore::Expiry(const Snapshot*, Slice key, uint64_t* time, Status* status) {
+  std::string command;
+  WriteCommand({"PEXPIRETIME", key}, &command);
+  zkdb_code code = ZKDB_OK;
+  *status = Ask(command, [&](Connection*, const ReplyHead& head) {
+    if (head.kind != ReplyKind::kInteger || head.integer < -2) return Unexpected("PEXPIRETIME");
+    code = head.integer == -2 ? ZKDB_NOT_FOUND : ZKDB_OK;
+    *time = head.integer < 0 ? 0 : static_cast<uint64_t>(head.integer);
+    return Status::Ok();
   });
   return status->ok() ? code : status->code();
 }

@@ -25,6 +25,7 @@ class RemoteStore : public PartitionStore {
 
   zkdb_code Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
                 Status* status) override;
+  zkdb_code Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status) override;
   std::unique_ptr<PendingGets> StartGets(std::shared_ptr<Snapshot> snapshot, std::vector<Slice> keys) override;
   std::unique_ptr<PendingWrite> StartWrite(std::vector<Operation> operations, zkdb_durability durability,
                                            bool non_atomic) override;

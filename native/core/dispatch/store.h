@@ -46,6 +46,8 @@ class PartitionStore {
   // `snapshot` concerns local partitions alone; nullptr: the latest state.
   virtual zkdb_code Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
                         Status* status) = 0;
+  // As Engine::Expiry.
+  virtual zkdb_code Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status) = 0;
   virtual std::unique_ptr<PendingGets> StartGets(std::shared_ptr<Snapshot> snapshot, std::vector<Slice> keys) = 0;
   // Operations of keys of this store: all or nothing, unless `non_atomic` allows partition by partition.
   virtual std::unique_ptr<PendingWrite> StartWrite(std::vector<Operation> operations, zkdb_durability durability,

@@ -219,6 +219,45 @@ void CompareGets(MixedDatabase* db, std::mt19937_64* random, const Model& model)
 
 }  // namespace
 
+TEST(records_end_on_servers_as_they_do_here) {
+  MixedDatabase mixed("lrr");
+  const uint64_t later = uint64_t{4102444800000};  // the year 2100
+  const auto time_of = [&](const std::string& key) {
+    uint64_t time = 1;
+    Status status;
+    const zkdb_code code = mixed.db->Expiry(nullptr, key, &time, &status);
+    EXPECT_OK(status);
+    return code == ZKDB_NOT_FOUND ? std::string("none") : std::to_string(time);
+  };
+  for (const std::string key : {"a", "j", "z"}) {
+    BatchBuilder batch;
+    batch.PutTimed(ZKDB_OP_PUT, key, "1", {ZKDB_PUT_EXPIRES, later});
+    batch.PutTimed(ZKDB_OP_PUT, key + "gone", "1", {ZKDB_PUT_EXPIRES, 1});
+    batch.Add(ZKDB_OP_PUT, key + "stays", "1");
+    EXPECT_OK(mixed.Write(batch));
+    EXPECT_EQ(mixed.ValueOf(key + "gone"), std::string("(none)"));
+    EXPECT_EQ(time_of(key), std::to_string(later));
+    EXPECT_EQ(time_of(key + "gone"), std::string("none"));
+    EXPECT_EQ(time_of(key + "stays"), std::string("0"));
+    BatchBuilder changes;
+    changes.PutTimed(ZKDB_OP_PUT_IF_PRESENT, key, "2", {ZKDB_PUT_KEEPS_TIME, 0});
+    changes.PutIfValue(key + "stays", "1", "2", {ZKDB_PUT_EXPIRES, UINT64_MAX});
+    EXPECT_OK(mixed.Write(changes));
+    EXPECT_EQ(mixed.result.failed_index, -1);
+    EXPECT_EQ(time_of(key), std::to_string(later));
+    EXPECT(time_of(key + "stays").size() >= 19);
+    BatchBuilder times;
+    times.Expire(key, 0, ZKDB_EXPIRE_IF_ANY);
+    times.Expire(key + "gone", later, 0);
+    EXPECT_OK(mixed.Write(times));
+    EXPECT_EQ(mixed.result.existed, uint64_t{1});
+    EXPECT_EQ(time_of(key), std::string("0"));
+  }
+  zkdb_partition_stats stats{};
+  EXPECT_OK(mixed.db->PartitionFigures(1, false, &stats));
+  EXPECT(stats.expiring >= 1);
+}
+
 TEST(mixed_databases_hold_what_a_map_holds) {
   for (const char* shape : kShapes) {
     MixedDatabase db(shape);
