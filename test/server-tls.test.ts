@@ -2,7 +2,7 @@
  * The server over TLS: who gets in with which certificate, what is refused, and that limits and ends are those of plain
  * sockets.
  */
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
 import { connect as connectPlain } from 'node:net'
 import { join } from 'node:path'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
@@ -507,6 +507,16 @@ tlsTest(
     const other = await connect(address, options)
     t.is(await other.get('k'), 'v')
     await other.close()
+    // A connection over TLS has three file descriptors. None of them stays.
+    const opened = () => readdirSync(`/proc/${child.pid}/fd`).length
+    const before = opened()
+    for (let i = 0; i < 30; i++) {
+      const socket = connectTls({ host: '127.0.0.1', port: Number(address.split(':').at(-1)), ...options.tls })
+      await new Promise((resolve) => socket.once('secureConnect', resolve))
+      if (i % 2 === 0) socket.end(encode('PING'))
+      else socket.destroy()
+    }
+    t.true(await until(() => opened() <= before), `${opened()} of ${before}`)
     child.kill('SIGTERM')
     t.is(await endOf(child), 0)
   }

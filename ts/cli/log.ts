@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 
-/** How much is logged: 0 errors, 1 beginning and end, 2 connections refused and dropped, 3 figures by the minute. */
+/** How much: 0 errors, 1 beginning, end and audit, 2 connections refused and dropped, 3 figures by the minute. */
 export type Verbosity = 0 | 1 | 2 | 3 | 4
 
 /** Writes lines of JSON. Synchronously: what is logged before a crash is in the file. */

@@ -206,7 +206,7 @@ function withLimits(command: Command): Command {
     .option('--tcp-delay', 'TcpDelay = Yes')
     .option('--log-file <path>', 'LogFile; default: standard error')
     .option('--pid-file <path>', 'PidFile')
-    .option('--verbose <n>', 'Verbose: 0 errors, 1 beginning and end, 2 limits, 3 figures', wholeNumber(0, 4))
+    .option('--verbose <n>', 'Verbose: 0 errors, 1 beginning, end and logins, 2 limits, 3 figures', wholeNumber(0, 4))
     .option('--process-life <n>', 'ProcessLife: connections after which a supervised child is replaced; 0: none', count)
     .option('--deadline <seconds>', 'for a clean stop', wholeNumber(0, 3600), 10)
 }
