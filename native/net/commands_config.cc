@@ -33,7 +33,7 @@ std::vector<ServerSetting> AllSettings(const Session& session) {
 
 void ReplySettings(Session* s, Arguments patterns) {
   std::vector<std::string> wanted;
-  for (const Slice& pattern : patterns) wanted.push_back(LowerAscii(pattern.ToString()));
+  for (const Slice& pattern : patterns) wanted.push_back(LowerAscii(pattern));
   std::vector<ServerSetting> found = AllSettings(*s);
   std::erase_if(found, [&wanted](const ServerSetting& setting) {
     return std::none_of(wanted.begin(), wanted.end(),

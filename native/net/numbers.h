@@ -36,8 +36,8 @@ inline bool ParseInteger(Slice text, int64_t* out) {
 
 inline char UpperAscii(uint8_t c) { return static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c); }
 
-inline std::string LowerAscii(std::string_view text) {
-  std::string lower(text);
+inline std::string LowerAscii(Slice text) {
+  std::string lower = text.ToString();
   for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   return lower;
 }
