@@ -245,8 +245,8 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
   /**
    * Writes a record. Resolves when it is as durable as asked for.
    *
-   * @param options - `durability`; `ttl`; and at most one of the conditions `ifAbsent`, `ifPresent` and `ifValue`: with one
-   *   of them the call resolves to a {@link WriteResult}, otherwise to undefined.
+   * @param options - `durability`; `ttl`; and at most one of the conditions `ifAbsent`, `ifPresent` and `ifValue`: with
+   *   one of them the call resolves to a {@link WriteResult}, otherwise to undefined.
    * @throws ZKDB_KEY_TOO_LARGE, ZKDB_VALUE_TOO_LARGE, ZKDB_READ_ONLY, ZKDB_NO_SPACE, ZKDB_IO, ZKDB_FAILED and the
    *   codes of Level
    * @example

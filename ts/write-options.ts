@@ -71,7 +71,7 @@ export function writeFlagsOf(options: WriteOptions): number {
 /** Where the encoded expected value of an operation travels through abstract-level. */
 export const expectedValue: unique symbol = Symbol('zkdb expected value')
 
-/** When a record of this option ends, ms since 1970; 0: never. @throws TypeError for a ttl that is no positive number */
+/** When a record of this option ends, ms since 1970; 0: never. @throws TypeError for a ttl that is not positive */
 export function timeOf({ ttl }: Expiry): number {
   if (ttl === undefined) return 0
   if (typeof ttl !== 'number' || !(ttl > 0 && ttl <= longestTtl)) {

@@ -372,7 +372,7 @@ BatchBytes CrashSession::Pack(const std::vector<Change>& changes) {
       batch.Add(c.kind, c.key, c.expected);
     } else {
       batch.Add(c.kind, c.key, c.kind == ZKDB_OP_DELETE ? "" : value,
-                c.kind == ZKDB_OP_DELETE_RANGE ? ZKDB_RANGE_HAS_HI : flags);
+                c.kind == ZKDB_OP_DELETE_RANGE ? uint8_t{ZKDB_RANGE_HAS_HI} : flags);
     }
   }
   return batch;

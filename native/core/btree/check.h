@@ -38,8 +38,8 @@ struct CheckOptions {
 // A key for a person: the first bytes, those that do not print as \xNN.
 std::string ShowKey(Slice key);
 
-// Checks the version whose records are `root`. *findings is how many things are wrong with it. Success also when there are findings or a
-// callback stopped the check; a failure is one of reading the free map that is no damage.
+// Checks the version whose records are `root`. *findings is how many things are wrong with it. Success also when there
+// are findings or a callback stopped the check; a failure is one of reading the free map that is no damage.
 Status CheckTree(PageSpace* space, const TreeRoot& root, const CheckOptions& options, uint64_t* findings);
 
 // Pages of a tree and how full they are, headers and slots counted as used.

@@ -111,8 +111,7 @@ static_assert(sizeof(OverflowRef) == 12 && sizeof(PageRef) == 8);
 
 inline constexpr uint32_t kLeafCellHead = 2;
 inline constexpr uint32_t kBranchCellHead = sizeof(PageRef);
-inline constexpr uint32_t kTimeSize =
-    8;  // a wall clock in ms since 1970: in leaf cells, and at the start of index keys
+inline constexpr uint32_t kTimeSize = 8;  // a wall clock, ms since 1970: in leaf cells and in index keys
 
 // An overflow page: PageHeader, then this, then payload. Pages of a run have consecutive numbers and one stamp.
 //

@@ -3,7 +3,8 @@
 // Thread-safety: `space` as page_space.h says; everything else under the partition's WriterLock.
 //
 // Invariants:
-//  1. `working` is the trees after the last logged commit; the published root (commit_queue.h) follows that of the records.
+//  1. `working` is the trees after the last logged commit; the published root (commit_queue.h) follows that of the
+//     records.
 //  2. checkpoint_sequence <= last_sequence; equal means that the files hold everything.
 #pragma once
 
