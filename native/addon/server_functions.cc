@@ -28,10 +28,13 @@ constexpr Setting<uint32_t> kCounts[] = {
     {"backlog", &ServerOptions::backlog},
     {"maxConnections", &ServerOptions::max_connections},
     {"maxConnectionsPerAddress", &ServerOptions::max_per_address},
+    {"slowLogLength", &ServerOptions::slow_length},
+    {"keyspaceEvents", &ServerOptions::keyspace_events},
 };
 constexpr Setting<uint64_t> kAmounts[] = {
     {"idleMs", &ServerOptions::idle_ms},
     {"loginMs", &ServerOptions::login_ms},
+    {"slowLogUs", &ServerOptions::slow_us},
     {"stuckMs", &ServerOptions::stuck_ms},
     {"maxPacketSize", &ServerOptions::frame_bytes},
     {"maxWaitingBytes", &ServerOptions::max_waiting_bytes},
@@ -55,6 +58,14 @@ bool Set(const std::string& name, const std::string& value, ServerOptions* optio
   if (name == "addresses") return net::AddressList::Parse(value, &options->listed);
   if (name == "needsLogin") {
     options->needs_login = value == "true";
+    return true;
+  }
+  if (name == "cluster") {
+    options->cluster = value;
+    return true;
+  }
+  if (name == "backupDirectory") {
+    options->backup_directory = value;
     return true;
   }
   if (name == "tcpDelay") {

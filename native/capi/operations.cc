@@ -47,6 +47,11 @@ zkdb_code zkdb_partition_probe(zkdb_db* db, uint32_t index, zkdb_error* err) {
   });
 }
 
+uint32_t zkdb_key_slot(const void* key, size_t key_size) {
+  static_assert(zkdb::kSlotCount == ZKDB_SLOT_COUNT);
+  return zkdb::KeySlot(BytesOf(key, key_size));
+}
+
 zkdb_code zkdb_stats(zkdb_db* db, zkdb_db_stats* out, zkdb_error* err) {
   return Guarded(err, [&] {
     const Status status = db->engine->Figures(out);

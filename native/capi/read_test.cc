@@ -235,6 +235,12 @@ TEST(figures_descriptions_and_estimates_of_each_partition_are_right) {
   EXPECT_EQ(zkdb_router_open("/no/such", &router, nullptr), ZKDB_CONFIG);
 }
 
+TEST(the_slot_of_a_key_is_that_of_redis_cluster) {
+  EXPECT_EQ(zkdb_key_slot("123456789", 9), 12739u);
+  EXPECT_EQ(zkdb_key_slot("{user1000}.following", 20), zkdb_key_slot("user1000", 8));
+  EXPECT_EQ(zkdb_key_slot(nullptr, 0), 0u);
+}
+
 void AddLine(void* context, uint32_t line, const char* section, const char* key, const char* value) {
   auto* text = static_cast<std::string*>(context);
   *text += std::to_string(line) + "[" + section + "]";

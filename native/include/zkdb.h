@@ -379,6 +379,9 @@ ZKDB_EXPORT zkdb_code zkdb_partition_describe(zkdb_db *db, uint32_t index, zkdb_
 ZKDB_EXPORT uint32_t zkdb_partition_of(const zkdb_db *db, const void *key, size_t key_size);
 /* Whether the server of a remote partition can be reached and takes the login; ZKDB_OK for a local partition. */
 ZKDB_EXPORT zkdb_code zkdb_partition_probe(zkdb_db *db, uint32_t index, zkdb_error *err);
+/* The hash slot of a key, 0..16383, as Redis Cluster defines it; DoHashing partitions are ranges of them. */
+#define ZKDB_SLOT_COUNT 16384u
+ZKDB_EXPORT uint32_t zkdb_key_slot(const void *key, size_t key_size);
 /* Of the local partitions; `partitions` counts all of them. */
 ZKDB_EXPORT zkdb_code zkdb_stats(zkdb_db *db, zkdb_db_stats *out, zkdb_error *err);
 /* A remote partition's figures are the sums of those of the database on its server. */

@@ -28,7 +28,9 @@ enum CommandFlag : uint32_t {
   kNoLogin = 16,  // allowed before logging in
   kNoMulti = 32,  // not allowed behind MULTI
   kAtOnce = 64,   // carried out, not queued, behind MULTI
-  kConnection = 128
+  kConnection = 128,
+  kPubSub = 256,     // channels and messages
+  kSubscribed = 512  // allowed in RESP2 while there are subscriptions
 };
 
 // What of the databases a command can touch: how rights are asked (permission.cc).
@@ -40,7 +42,10 @@ enum class Reach : uint8_t {
   kOperations,  // the keys and ranges that ZK.BATCH names
   kRange,       // the range that it names
   kVisible,     // what the user may see: the handler leaves out the rest
+  kChannels,    // the channels that it names, each like a key of that name
+  kPatterns,    // the channels that its patterns match
   kEverything,  // all keys
+  kServer,      // all keys of all databases
 };
 
 // Verbs (rights.h) that a command needs because of its arguments, whose number fits the arity.

@@ -22,6 +22,9 @@ void ResetCommand(Session* s, Arguments args);
 void Select(Session* s, Arguments args);
 void Time(Session* s, Arguments args);
 
+// commands_cluster.cc
+void Cluster(Session* s, Arguments args);
+
 // commands_info.cc
 void InfoCommand(Session* s, Arguments args);
 
@@ -45,6 +48,15 @@ void Set(Session* s, Arguments args);
 void SetNx(Session* s, Arguments args);
 void StrLen(Session* s, Arguments args);
 void Type(Session* s, Arguments args);
+void ZkGet(Session* s, Arguments args);
+
+// commands_pubsub.cc
+void PSubscribe(Session* s, Arguments args);
+void PUnsubscribe(Session* s, Arguments args);
+void Publish(Session* s, Arguments args);
+void PubSubCommand(Session* s, Arguments args);
+void Subscribe(Session* s, Arguments args);
+void Unsubscribe(Session* s, Arguments args);
 
 // commands_expiry.cc
 void Expire(Session* s, Arguments args);
@@ -76,6 +88,15 @@ void Keys(Session* s, Arguments args);
 void Scan(Session* s, Arguments args);
 void ZkClear(Session* s, Arguments args);
 void ZkRange(Session* s, Arguments args);
+
+// commands_server.cc
+void BgSave(Session* s, Arguments args);
+void LastSave(Session* s, Arguments args);
+void Memory(Session* s, Arguments args);
+void SlowLogCommand(Session* s, Arguments args);
+
+// commands_snapshot.cc
+void ZkSnapshot(Session* s, Arguments args);
 
 // commands_zk.cc
 void ZkBatch(Session* s, Arguments args);

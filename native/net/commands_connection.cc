@@ -5,6 +5,7 @@
 #include "net/commands.h"
 #include "net/numbers.h"
 #include "net/session.h"
+#include "net/subcommands.h"
 
 namespace zkdb::net {
 
@@ -45,7 +46,7 @@ void ReplyHello(Session* s) {
   reply->Bulk("id");
   reply->Integer(static_cast<int64_t>(s->info().id));
   reply->Bulk("mode");
-  reply->Bulk("standalone");
+  reply->Bulk(s->cluster() == nullptr ? "standalone" : "cluster");
   reply->Bulk("role");
   reply->Bulk("master");
   reply->Bulk("modules");
@@ -56,6 +57,12 @@ void ReplyHello(Session* s) {
 
 void Ping(Session* s, Arguments args) {
   if (args.size() > 2) return s->FailArity("ping");
+  if (s->subscribed() && s->reply()->protocol() == 2) {
+    // As a message: so clients take it.
+    s->reply()->Array(2);
+    s->reply()->Bulk("pong");
+    return s->reply()->Bulk(args.size() == 2 ? args[1] : Slice(""));
+  }
   args.size() == 2 ? s->reply()->Bulk(args[1]) : s->reply()->Simple("PONG");
 }
 
@@ -77,6 +84,7 @@ void Select(Session* s, Arguments args) {
       return s->reply()->Error("NOPERM this user has no permissions to access the database");
     }
   }
+  if (number != 0 && s->cluster() != nullptr) return s->reply()->Error("ERR SELECT is not allowed in cluster mode");
   if (number < 0 || number > UINT32_MAX || !s->SelectDatabase(static_cast<uint32_t>(number))) {
     return s->reply()->Error("ERR DB index is out of range");
   }
@@ -258,13 +266,6 @@ void ClientKill(Session* s, Arguments args) {
   s->reply()->Integer(Kill(s, filter));
 }
 
-struct Subcommand {
-  std::string_view name;
-  Handler handler;
-  size_t least;  // arguments, with both names
-  size_t most;
-};
-
 constexpr Subcommand kClientCommands[] = {
     {"GETNAME", ClientGetName, 2, 2}, {"ID", ClientId, 2, 2},           {"INFO", ClientInfoLine, 2, 2},
     {"KILL", ClientKill, 3, 64},      {"LIST", ClientList, 2, 4096},    {"NO-EVICT", ClientNoEvict, 3, 3},
@@ -273,13 +274,6 @@ constexpr Subcommand kClientCommands[] = {
 
 }  // namespace
 
-void Client(Session* s, Arguments args) {
-  for (const Subcommand& command : kClientCommands) {
-    if (!IsWord(args[1], command.name)) continue;
-    if (args.size() >= command.least && args.size() <= command.most) return command.handler(s, args);
-    return s->FailArity("client|" + std::string(command.name));
-  }
-  s->reply()->Error("ERR unknown subcommand '" + args[1].Sub(0, std::min<size_t>(args[1].size, 128)).ToString() + "'.");
-}
+void Client(Session* s, Arguments args) { RunSubcommand(s, "client", kClientCommands, args); }
 
 }  // namespace zkdb::net

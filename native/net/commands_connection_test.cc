@@ -85,8 +85,9 @@ TEST(client_shows_and_changes_what_is_known) {
             std::string(":1\r\n+OK\r\n+OK\r\n+OK\r\n"));
   b.Send("CLIENT SETNAME beta\r\n");
   const std::string info = a.Send("CLIENT INFO\r\n");
-  EXPECT(info.find("id=1 addr=127.0.0.1:5001 laddr=127.0.0.1:6379 name=alpha age=0 idle=0 flags=N db=0 multi=-1 "
-                   "watch=0 user=default lib-name=lib lib-ver=1 resp=2\n") != std::string::npos);
+  EXPECT(info.find(
+             "id=1 addr=127.0.0.1:5001 laddr=127.0.0.1:6379 name=alpha age=0 idle=0 flags=N db=0 sub=0 psub=0 multi=-1 "
+             "watch=0 user=default lib-name=lib lib-ver=1 resp=2\n") != std::string::npos);
   const std::string list = a.Send("CLIENT LIST\r\n");
   EXPECT(list.find("name=alpha") != std::string::npos && list.find("name=beta") != std::string::npos);
   EXPECT(a.Send("CLIENT LIST ID 2\r\n").find("name=alpha") == std::string::npos);
@@ -119,7 +120,7 @@ TEST(command_describes_the_table) {
   TestServer server(TempDirectory());
   TestClient client(&server);
   const std::string count = client.Send("COMMAND COUNT\r\n");
-  EXPECT(count.starts_with(":5"));
+  EXPECT(count == ":" + std::to_string(AllCommands().size()) + "\r\n");
   EXPECT(client.Send("COMMAND\r\n").starts_with("*" + count.substr(1)));
   EXPECT_EQ(client.Send("COMMAND INFO get nope\r\n"),
             std::string("*2\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*2\r\n+@fast\r\n"

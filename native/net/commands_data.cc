@@ -21,7 +21,7 @@ bool KeysFit(Session* s, Arguments keys) {
 // Writes the session's batch. False after an error reply; *result is filled otherwise.
 bool Write(Session* s, const BatchBuilder& batch, zkdb_write_result* result) {
   zkdb_error error{};
-  if (s->store().Write(batch, 0, result, &error) == ZKDB_OK) return true;
+  if (s->Write(batch, 0, result, &error) == ZKDB_OK) return true;
   s->Fail(error);
   return false;
 }
@@ -179,7 +179,7 @@ class ManyReader {
       const zkdb_code code = Get(at, &done, &needed);
       const bool failed = code != ZKDB_OK && code != ZKDB_BUFFER_TOO_SMALL;
       if (failed || (at == 0 && snapshot_tried_ && snapshot_ == nullptr)) return ReplyAlone(at);
-      if (code == ZKDB_BUFFER_TOO_SMALL && snapshot_ == nullptr) {
+      if (code == ZKDB_BUFFER_TOO_SMALL && pinned() == nullptr) {
         OpenSnapshot();  // and from the first key again: all answers are of one state
         continue;
       }
@@ -198,8 +198,12 @@ class ManyReader {
   }
 
   zkdb_code Get(uint32_t at, uint32_t* done, size_t* needed) {
-    return zkdb_get_many(session_->store().db, snapshot_.get(), keys_.data(), offsets_.data() + at, count_ - at,
-                         values_.get(), capacity_, sizes_.data(), done, needed, &error_);
+    return zkdb_get_many(session_->store().db, pinned(), keys_.data(), offsets_.data() + at, count_ - at, values_.get(),
+                         capacity_, sizes_.data(), done, needed, &error_);
+  }
+
+  zkdb_snapshot* pinned() const {
+    return session_->store().snapshot != nullptr ? session_->store().snapshot : snapshot_.get();
   }
 
   void OpenSnapshot() {
@@ -238,6 +242,16 @@ class ManyReader {
   bool snapshot_tried_ = false;
   zkdb_error error_{};
 };
+
+// An array of the values of keys, all of one state.
+void ReplyValues(Session* s, Arguments keys) {
+  if (!KeysFit(s, keys)) return;
+  if (s->store().txn == nullptr && keys.size() > 1) return ManyReader(s, keys).Reply();
+  s->reply()->Array(keys.size());
+  for (const Slice& key : keys) {
+    if (!s->output()->overflowed()) s->ReplyValue(key);
+  }
+}
 
 }  // namespace
 
@@ -361,14 +375,15 @@ void Del(Session* s, Arguments args) {
   if (Write(s, *batch, &result)) s->reply()->Integer(static_cast<int64_t>(result.existed));
 }
 
-void MGet(Session* s, Arguments args) {
-  const Arguments keys = args.subspan(1);
-  if (!KeysFit(s, keys)) return;
-  if (s->store().txn == nullptr && keys.size() > 1) return ManyReader(s, keys).Reply();
-  s->reply()->Array(keys.size());
-  for (const Slice& key : keys) {
-    if (!s->output()->overflowed()) s->ReplyValue(key);
-  }
+void MGet(Session* s, Arguments args) { ReplyValues(s, args.subspan(1)); }
+
+// ZK.GET snapshot key [key ...]: the values as MGET gives them, of the state of the snapshot.
+void ZkGet(Session* s, Arguments args) {
+  int64_t id = 0;
+  if (!ParseInteger(args[1], &id)) return s->reply()->Error(kNotAnInteger);
+  if (!s->ReadAt(static_cast<uint64_t>(id))) return;
+  ReplyValues(s, args.subspan(2));
+  s->ReadLatest();
 }
 
 void MSet(Session* s, Arguments args) {

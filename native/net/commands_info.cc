@@ -34,6 +34,7 @@ struct DatabaseFigures {
 
 struct Facts {
   ServerFigures server;
+  bool cluster = false;
   uint64_t now_us = 0;
   uint64_t memory_bytes = 0;               // of all databases
   bool memory_known = false;               // whether all databases were asked
@@ -74,7 +75,7 @@ void SecondsLine(std::string* text, std::string_view name, uint64_t us) {
 void WriteServer(const Facts& facts, std::string* text) {
   Line(text, "redis_version", kRedisVersion);
   Line(text, "zkdb_version", zkdb_version());
-  Line(text, "redis_mode", "standalone");
+  Line(text, "redis_mode", facts.cluster ? "cluster" : "standalone");
   Line(text, "os", facts.server.os);
   Line(text, "arch_bits", sizeof(void*) * 8);
   Line(text, "process_id", facts.server.process_id);
@@ -99,7 +100,14 @@ void WriteMemory(const Facts& facts, std::string* text) {
 
 void WritePersistence(const Facts& facts, std::string* text) {
   Line(text, "loading", 0);  // a database that is not open is not served
-  Line(text, "rdb_bgsave_in_progress", 0);
+  const BackupFigures& backup = facts.server.backup;
+  const auto now_s = static_cast<int64_t>(facts.now_us / kMicroseconds);
+  Line(text, "rdb_bgsave_in_progress", backup.running ? 1 : 0);
+  Line(text, "rdb_last_save_time", backup.saved_s);
+  Line(text, "rdb_last_bgsave_status", backup.failed ? "err" : "ok");
+  Line(text, "rdb_last_bgsave_time_sec", std::to_string(backup.seconds));
+  Line(text, "rdb_current_bgsave_time_sec",
+       std::to_string(backup.running ? now_s - static_cast<int64_t>(backup.began_s) : -1));
   Line(text, "aof_rewrite_in_progress", 0);
   for (const DatabaseFigures& db : facts.databases) {
     Line(text, "zkdb_db" + std::to_string(db.number),
@@ -138,6 +146,8 @@ void WriteCpu(const Facts& facts, std::string* text) {
   SecondsLine(text, "used_cpu_user", facts.server.cpu_user_us);
 }
 
+void WriteCluster(const Facts& facts, std::string* text) { Line(text, "cluster_enabled", facts.cluster ? 1 : 0); }
+
 // As in Redis, a database without keys has no line.
 void WriteKeyspace(const Facts& facts, std::string* text) {
   for (const DatabaseFigures& db : facts.databases) {
@@ -157,10 +167,15 @@ struct Section {
 
 // In the order of Redis.
 constexpr Section kSections[] = {
-    {"SERVER", "Server", false, WriteServer}, {"CLIENTS", "Clients", false, WriteClients},
-    {"MEMORY", "Memory", true, WriteMemory},  {"PERSISTENCE", "Persistence", true, WritePersistence},
-    {"STATS", "Stats", true, WriteStats},     {"REPLICATION", "Replication", false, WriteReplication},
-    {"CPU", "CPU", false, WriteCpu},          {"KEYSPACE", "Keyspace", true, WriteKeyspace},
+    {"SERVER", "Server", false, WriteServer},
+    {"CLIENTS", "Clients", false, WriteClients},
+    {"MEMORY", "Memory", true, WriteMemory},
+    {"PERSISTENCE", "Persistence", true, WritePersistence},
+    {"STATS", "Stats", true, WriteStats},
+    {"REPLICATION", "Replication", false, WriteReplication},
+    {"CPU", "CPU", false, WriteCpu},
+    {"CLUSTER", "Cluster", false, WriteCluster},
+    {"KEYSPACE", "Keyspace", true, WriteKeyspace},
 };
 
 using Chosen = std::array<bool, std::size(kSections)>;
@@ -216,6 +231,7 @@ void InfoCommand(Session* s, Arguments args) {
   const Chosen chosen = Choose(args.subspan(1));
   Facts facts;
   facts.server = s->server()->Figures();
+  facts.cluster = s->cluster() != nullptr;
   facts.now_us = s->server()->NowUs();
   bool databases = false;
   for (size_t i = 0; i < chosen.size(); ++i) databases = databases || (chosen[i] && kSections[i].databases);

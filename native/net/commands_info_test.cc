@@ -24,6 +24,10 @@ const std::string kStats =
 const std::string kReplication = "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n";
 const std::string kCpu = "# CPU\r\nused_cpu_sys:5.600000\r\nused_cpu_user:12.000034\r\n";
 
+const std::string kNoBackup =
+    "rdb_last_save_time:0\r\nrdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\n"
+    "rdb_current_bgsave_time_sec:-1\r\n";
+
 std::string Bulk(const std::string& text) { return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n"; }
 
 bool Has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -55,7 +59,7 @@ TEST(info_gives_the_figures_of_the_server_under_the_names_of_redis) {
 TEST(info_gives_all_sections_or_those_that_are_named_each_once) {
   TestServer server(TempDirectory());
   TestClient client(&server);
-  const std::string all = "Server Clients Memory Persistence Stats Replication CPU Keyspace ";
+  const std::string all = "Server Clients Memory Persistence Stats Replication CPU Cluster Keyspace ";
   for (const char* line : {"INFO", "INFO default", "INFO ALL", "info everything", "INFO nope all cpu"}) {
     EXPECT_EQ(TitlesOf(client.Send(std::string(line) + "\r\n")), all);
   }
@@ -85,8 +89,8 @@ TEST(info_tells_how_far_the_last_checkpoint_went) {
   TestClient client(&server);
   client.Send("SET a 1\r\nSET b 2\r\n");
   const std::string before = client.Send("INFO persistence\r\n");
-  EXPECT(
-      Has(before, "# Persistence\r\nloading:0\r\nrdb_bgsave_in_progress:0\r\naof_rewrite_in_progress:0\r\nzkdb_db0:"));
+  EXPECT(Has(before, "# Persistence\r\nloading:0\r\nrdb_bgsave_in_progress:0\r\n" + kNoBackup +
+                         "aof_rewrite_in_progress:0\r\nzkdb_db0:"));
   EXPECT_EQ(zkdb_checkpoint(server.Database(0), nullptr), ZKDB_OK);
   client.Send("SET c 3\r\n");
   const std::string after = client.Send("INFO persistence\r\n");

@@ -20,6 +20,7 @@ std::vector<std::string_view> FlagsOf(const Command& command) {
   add(kFast, "fast");
   add(kNoLogin, "no_auth");
   add(kNoMulti, "no_multi");
+  add(kPubSub, "pubsub");
   return flags;
 }
 
@@ -30,6 +31,7 @@ std::vector<std::string_view> CategoriesOf(const Command& command) {
   if ((command.flags & kWrite) != 0) categories.push_back("@write");
   if ((command.flags & kAdmin) != 0) categories.push_back("@admin");
   if ((command.flags & kConnection) != 0) categories.push_back("@connection");
+  if ((command.flags & kPubSub) != 0) categories.push_back("@pubsub");
   return categories;
 }
 
@@ -61,7 +63,10 @@ void Document(ReplyWriter* reply, const Command& command) {
   reply->Bulk("0.1.0");
   reply->Bulk("group");
   const bool data = (command.flags & (kRead | kWrite)) != 0;
-  reply->Bulk(data ? "string" : (command.flags & kConnection) != 0 ? "connection" : "transactions");
+  reply->Bulk(data                                 ? "string"
+              : (command.flags & kPubSub) != 0     ? "pubsub"
+              : (command.flags & kConnection) != 0 ? "connection"
+                                                   : "transactions");
 }
 
 // The commands that are named, and those there are; of an unknown name a null pointer. All when none is named.

@@ -171,6 +171,27 @@ size_t ReplyRecords(Session* s, const RangeOptions& options, RecordReader* reade
   return count;
 }
 
+// The records of a range and where it goes on.
+void ReplyRange(Session* s, const RangeOptions& options) {
+  RecordReader reader(s->limits().max_output);
+  if (reader.Open(s->store(), &options.range, options.scan_flags, options.limit) != ZKDB_OK) {
+    return s->Fail(reader.error());
+  }
+  OutputBuffer* const out = s->output();
+  const size_t mark = out->size();
+  std::string last;
+  s->reply()->Array(2);
+  const size_t place = s->reply()->StartArray();
+  const size_t count = ReplyRecords(s, options, &reader, &last);
+  if (reader.code() != ZKDB_OK && !out->overflowed()) {
+    out->Truncate(mark);
+    return s->Fail(reader.error());
+  }
+  s->reply()->FinishArray(place, count * (options.keys && options.values ? 2 : 1));
+  const bool more = count > 0 && !reader.exhausted();
+  more ? s->reply()->Bulk(last) : s->reply()->Null();
+}
+
 // ---- numbers of keys
 
 // Records of the partitions as they are committed. False after an error reply.
@@ -208,7 +229,7 @@ bool Clear(Session* s, const zkdb_range& range, uint64_t* deleted) {
   batch->Add(ZKDB_OP_DELETE_RANGE, lo, hi, static_cast<uint8_t>(range.flags));
   zkdb_error error{};
   zkdb_write_result result{};
-  if (s->store().Write(*batch, 0, &result, &error) != ZKDB_OK) {
+  if (s->Write(*batch, 0, &result, &error) != ZKDB_OK) {
     s->Fail(error);
     return false;
   }
@@ -279,28 +300,17 @@ void ZkClear(Session* s, Arguments args) {
   s->reply()->Integer(static_cast<int64_t>(deleted));
 }
 
-// ZK.RANGE [GT key | GTE key] [LT key | LTE key] [REVERSE] [LIMIT n] [KEYS | VALUES]: an array of two: the records
-// (key, value, key, value, ... or only one of them) and the key to go on behind, null when the range ends here.
+// ZK.RANGE [GT key | GTE key] [LT key | LTE key] [REVERSE] [LIMIT n] [KEYS | VALUES] [SNAPSHOT id]: an array of two:
+// the records (key, value, key, value, ... or only one of them) and the key to go on behind, null when the range ends
+// here.
 void ZkRange(Session* s, Arguments args) {
   RangeOptions options;
   if (!TakeRange(s, args.subspan(1), false, &options)) return;
-  RecordReader reader(s->limits().max_output);
-  if (reader.Open(s->store(), &options.range, options.scan_flags, options.limit) != ZKDB_OK) {
-    return s->Fail(reader.error());
-  }
-  OutputBuffer* const out = s->output();
-  const size_t mark = out->size();
-  std::string last;
-  s->reply()->Array(2);
-  const size_t place = s->reply()->StartArray();
-  const size_t count = ReplyRecords(s, options, &reader, &last);
-  if (reader.code() != ZKDB_OK && !out->overflowed()) {
-    out->Truncate(mark);
-    return s->Fail(reader.error());
-  }
-  s->reply()->FinishArray(place, count * (options.keys && options.values ? 2 : 1));
-  const bool more = count > 0 && !reader.exhausted();
-  more ? s->reply()->Bulk(last) : s->reply()->Null();
+  if (options.snapshot == 0) return ReplyRange(s, options);
+  if (s->store().txn != nullptr) return s->reply()->Error("ERR SNAPSHOT is not allowed behind MULTI");
+  if (!s->ReadAt(options.snapshot)) return;
+  ReplyRange(s, options);
+  s->ReadLatest();
 }
 
 }  // namespace zkdb::net

@@ -122,7 +122,7 @@ void ZkBatch(Session* s, Arguments args) {
   }
   zkdb_error error{};
   zkdb_write_result result{};
-  if (s->store().Write(*batch, options.write_flags, &result, &error, options.durability) != ZKDB_OK) {
+  if (s->Write(*batch, options.write_flags, &result, &error, options.durability) != ZKDB_OK) {
     return s->Fail(error);
   }
   ReplyWriter* reply = s->reply();

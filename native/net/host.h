@@ -3,7 +3,7 @@
 // Thread-safety: a Server is called by the sessions of all threads at once.
 //
 // Invariants:
-//  1. A session calls its Server from inside its constructor, Session::Receive and Session::FinishLogin only.
+//  1. A session calls its Server from inside its functions and its end only.
 #pragma once
 
 #include <string>
@@ -12,7 +12,11 @@
 
 #include "core/base/slice.h"
 #include "include/zkdb.h"
+#include "net/backups.h"
+#include "net/cluster_map.h"
+#include "net/pubsub.h"
 #include "net/scan_cursors.h"
+#include "net/slow_log.h"
 
 namespace zkdb::net {
 
@@ -29,8 +33,10 @@ struct ClientInfo {
   std::string library_version;
   uint32_t database = 0;
   int protocol = 2;
-  int queued = -1;     // commands behind MULTI; -1: no MULTI
-  size_t watched = 0;  // keys
+  int queued = -1;      // commands behind MULTI; -1: no MULTI
+  size_t watched = 0;   // keys
+  size_t channels = 0;  // subscribed to, as the next
+  size_t patterns = 0;
   bool no_evict = false;
 };
 
@@ -83,6 +89,7 @@ struct ServerFigures {
   uint64_t dropped_login = 0;
   uint64_t shared_writes = 0;
   uint64_t waiting_bytes = 0;  // of replies, now
+  BackupFigures backup = {};
 };
 
 // One line of CONFIG GET: a setting under the name that Redis has for it.
@@ -121,6 +128,19 @@ class Server {
   // Closes the connections that the filter means; returns how many there are. The calling session's own is closed by
   // the session itself, which leaves it out of the filter.
   virtual uint32_t KillClients(const ClientFilter& filter) = 0;
+
+  // Which servers hold which slots; nullptr when this one holds every key. It does not change.
+  virtual const ClusterMap* cluster() const { return nullptr; }
+
+  // The channels of all connections.
+  virtual PubSub* pubsub() = 0;
+  // Which keyspace events are published: EventClass (keyspace_events.h). It does not change.
+  virtual uint32_t event_classes() const { return 0; }
+
+  // Where commands are noted that took long; nullptr: nowhere.
+  virtual SlowLog* slow_log() { return nullptr; }
+  // Begins to copy a database. False when it cannot; *why is then an error reply.
+  virtual bool StartBackup(uint32_t database, std::string* why) = 0;
 
   // Where SCAN goes on, for all connections.
   virtual ScanCursors* scan_cursors() = 0;

@@ -29,7 +29,7 @@ bool TakeBound(Arguments options, size_t* i, zkdb_range* range) {
 
 // Takes another option of ZK.RANGE at options[*i]; false when it is none.
 bool TakeOption(Arguments options, size_t* i, RangeOptions* out) {
-  int64_t limit = 0;
+  int64_t number = 0;
   if (IsWord(options[*i], "REVERSE")) {
     out->scan_flags |= ZKDB_SCAN_REVERSE;
   } else if (IsWord(options[*i], "KEYS")) {
@@ -37,9 +37,13 @@ bool TakeOption(Arguments options, size_t* i, RangeOptions* out) {
     out->scan_flags |= ZKDB_SCAN_NO_VALUES;
   } else if (IsWord(options[*i], "VALUES")) {
     out->keys = false;
-  } else if (IsWord(options[*i], "LIMIT") && *i + 1 < options.size() && ParseInteger(options[*i + 1], &limit) &&
-             limit >= 0) {
-    out->limit = static_cast<uint64_t>(limit);
+  } else if (IsWord(options[*i], "LIMIT") && *i + 1 < options.size() && ParseInteger(options[*i + 1], &number) &&
+             number >= 0) {
+    out->limit = static_cast<uint64_t>(number);
+    ++*i;
+  } else if (IsWord(options[*i], "SNAPSHOT") && *i + 1 < options.size() && ParseInteger(options[*i + 1], &number) &&
+             number > 0) {
+    out->snapshot = static_cast<uint64_t>(number);
     ++*i;
   } else {
     return false;

@@ -1,5 +1,5 @@
 // Ranges as arguments of ZK.RANGE and ZK.CLEAR: [GT key | GTE key] [LT key | LTE key], and for ZK.RANGE [REVERSE]
-// [LIMIT n] [KEYS | VALUES]. Whoever checks rights reads them with the same function as whoever carries them out.
+// [LIMIT n] [KEYS | VALUES] [SNAPSHOT id]. Whoever checks rights reads them with the same function as whoever carries them out.
 //
 // Thread-safety: pure functions.
 #pragma once
@@ -13,6 +13,7 @@ struct RangeOptions {
   zkdb_range range{};  // of the arguments' bytes; its bounds may be too long for a key
   uint32_t scan_flags = 0;
   uint64_t limit = UINT64_MAX;
+  uint64_t snapshot = 0;  // its number, or 0 for the latest state
   bool keys = true;
   bool values = true;
 };

@@ -134,6 +134,10 @@ bool Access::SeesEverything(uint32_t number) const {
   return AllowsDatabase(number) && rights_->prefixes.empty() && rights_->partitions.empty();
 }
 
+bool Access::SeesEveryDatabase() const {
+  return rights_ != nullptr && rights_->every_database && rights_->prefixes.empty() && rights_->partitions.empty();
+}
+
 bool Access::SeesKey(Slice key) const {
   if (!database_allowed_) return false;
   const auto& prefixes = rights_->prefixes;

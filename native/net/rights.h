@@ -64,6 +64,9 @@ class Access {
   // Whether every key of the selected database is the user's, or of the one of a number.
   bool SeesEverything() const;
   bool SeesEverything(uint32_t number) const;
+  bool SeesEveryDatabase() const;
+  // The number of the selected database.
+  uint32_t database() const { return number_; }
 
   // Whether a key below VisiblePrefixes may still belong to someone else.
   bool filters() const { return rights_ != nullptr && !rights_->partitions.empty(); }

@@ -30,13 +30,16 @@ bool IsThree(Slice name, const char* capitals) {
 
 Session::Session(Server* server, ClientInfo info, const SessionLimits& limits, std::shared_ptr<const Rights> rights)
     : server_(server),
+      cluster_(server->cluster()),
       limits_(limits),
       info_(std::move(info)),
       output_(limits.max_output),
       reply_(&output_),
       parser_(limits.parser),
       first_user_(info_.user),
-      first_rights_(std::move(rights)) {
+      first_rights_(std::move(rights)),
+      snapshots_(info_.connected_us, limits.max_snapshots, limits.snapshot_idle_us),
+      subscriptions_(server->pubsub(), info_.id) {
   ZKDB_ASSERT(limits.max_output >= limits.pause_output + kOutputSlack && limits.max_output <= ZKDB_MAX_VALUE_SIZE);
   ZKDB_ASSERT(limits.parser.frame_bytes <= ZKDB_MAX_VALUE_SIZE);
   if (first_rights_ == nullptr && !server->NeedsLogin()) first_rights_ = FullRights();
@@ -48,14 +51,24 @@ ReceiveResult Session::Receive(Slice input) {
   ZKDB_ASSERT(!pending_);
   try {
     const ReceiveResult result = Run(input);
+    NoteSubscriptions();
     if (std::exchange(info_changed_, false)) server_->ClientChanged(info_);
     return result;
   } catch (const std::bad_alloc&) {
     // How far the command came is not known, so the client must not take it for answered.
     closing_ = true;
     store_.txn = nullptr;
+    ReadLatest();
     return {input.size, SessionState::kClosing};
   }
+}
+
+void Session::NoteSubscriptions() {
+  const size_t channels = subscriptions_.channels().size();
+  const size_t patterns = subscriptions_.patterns().size();
+  if (channels == info_.channels && patterns == info_.patterns) return;
+  EditInfo()->channels = channels;
+  EditInfo()->patterns = patterns;
 }
 
 ReceiveResult Session::Run(Slice input) {
@@ -83,7 +96,10 @@ ReceiveResult Session::Run(Slice input) {
   if (closing_) return {input.size, SessionState::kClosing};
   if (login_) return {at, SessionState::kWaiting};
   pending_ = share_writes_ && room && gathered_ == Gathered::kSets && sets_.bytes().size <= kMaxSharedBytes;
-  if (pending_) return {at, SessionState::kOpen, true};
+  if (pending_) {
+    pending_since_us_ = StartTime();
+    return {at, SessionState::kOpen, true};
+  }
   room = Flush(&at) && room;
   if (!room) parser_.Reset();
   return {at, room ? SessionState::kOpen : SessionState::kPaused};
@@ -103,11 +119,11 @@ void Session::GatherGet(Slice key, size_t begin, size_t end) {
 }
 
 bool Session::Gather(Arguments args, size_t begin, size_t end) {
-  if (multi_ || !logged_in_) return false;
+  if (multi_ || !logged_in_ || restricted()) return false;
   if (args.size() == 2 && IsThree(args[0], "GET")) {
     const bool fits = ends_.size() <= kMaxGets && keys_.size() < kMaxGetBytes;
     if (gathered_ == Gathered::kSets || !fits || args[1].size > ZKDB_MAX_KEY_SIZE) return false;
-    if (!access_.AllowsKey(kVerbRead, args[1])) return false;
+    if (!access_.AllowsKey(kVerbRead, args[1]) || !IsHere(cluster_, args[1])) return false;
     GatherGet(args[1], begin, end);
     return true;
   }
@@ -115,7 +131,7 @@ bool Session::Gather(Arguments args, size_t begin, size_t end) {
   const bool fits = sets_.count() < kMaxSets && sets_.bytes().size < kMaxSetBytes;
   if (gathered_ == Gathered::kGets || !fits) return false;
   if (args[1].size > ZKDB_MAX_KEY_SIZE || args[2].size > ZKDB_MAX_VALUE_SIZE) return false;
-  if (!access_.AllowsKey(kVerbWrite, args[1])) return false;
+  if (!access_.AllowsKey(kVerbWrite, args[1]) || !IsHere(cluster_, args[1])) return false;
   sets_.Add(ZKDB_OP_PUT, args[1], args[2]);
   gathered_ = Gathered::kSets;
   return true;
@@ -126,7 +142,9 @@ bool Session::Flush(size_t* at) {
   if (kind == Gathered::kSets) FlushSets();
   if (kind != Gathered::kGets) return true;
   const size_t count = ends_.size() - 1;
+  const uint64_t began_us = StartTime();
   const size_t answered = AnswerGets();
+  NoteSlowGets(began_us);
   commands_ -= count - answered;  // the others are taken again
   if (answered < count) *at = ends_[answered];
   if (keys_.capacity() > kKeptKeys) std::string().swap(keys_);
@@ -139,11 +157,15 @@ void Session::FlushSets() {
   zkdb_error error{};
   zkdb_write_result result{};
   // Commands of their own: where one batch cannot be atomic (isolated partitions), it need not be.
-  AnswerSets(store_.Write(sets_, ZKDB_WRITE_NON_ATOMIC, &result, &error), error);
+  const uint64_t began_us = StartTime();
+  const zkdb_code code = store_.Write(sets_, ZKDB_WRITE_NON_ATOMIC, &result, &error);
+  NoteSlowSets(began_us);
+  AnswerSets(code, error);
 }
 
 void Session::AnswerSets(zkdb_code code, const zkdb_error& error) {
   for (size_t i = 0; i < sets_.count(); ++i) code == ZKDB_OK ? reply_.Ok() : Fail(error);
+  if (code == ZKDB_OK) TellSets();
   sets_.Clear();
 }
 
@@ -152,6 +174,7 @@ void Session::FinishWrites(zkdb_code code, const zkdb_error& error) {
   pending_ = false;
   gathered_ = Gathered::kNothing;
   try {
+    NoteSlowSets(pending_since_us_);
     AnswerSets(code, error);
   } catch (const std::bad_alloc&) {
     closing_ = true;  // the client must not take what is missing for the answers of later commands
@@ -241,9 +264,11 @@ bool Session::Dispatch(Arguments args) {
     return true;
   }
   const size_t mark = output_.size();
+  const uint64_t began_us = StartTime();
   command->handler(this, args);
   const bool lost = output_.overflowed();
   if (!SettleOverflow(mark)) return false;
+  NoteSlow(began_us, args, 0);
   if (lost) EndMulti();  // an EXEC whose replies never fit
   return true;
 }
@@ -255,10 +280,13 @@ bool Session::Admit(const Command* command, Arguments args) {
     FailArity(command->name);
   } else if (!logged_in_ && (command->flags & kNoLogin) == 0) {
     reply_.Error("NOAUTH Authentication required.");
+  } else if (restricted() && (command->flags & kSubscribed) == 0) {
+    reply_.Error("ERR Can't execute '" + LowerAscii(command->name) +
+                 "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context");
   } else if (multi_ && (command->flags & kNoMulti) != 0) {
     reply_.Error("ERR Command not allowed inside a transaction");
   } else {
-    return Permit(*command, args);
+    return Permit(*command, args) && HoldsKeysOf(*command, args);
   }
   return false;
 }
@@ -276,9 +304,7 @@ void Session::FailUnknown(Arguments args) {
 }
 
 void Session::FailArity(Slice name) {
-  std::string lower = name.ToString();
-  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  reply_.Error("ERR wrong number of arguments for '" + lower + "' command");
+  reply_.Error("ERR wrong number of arguments for '" + LowerAscii(name) + "' command");
 }
 
 void Session::FailTooLarge() {
@@ -368,6 +394,7 @@ void Session::SetProtocol(int version) {
 
 void Session::ResetState() {
   EndMulti();
+  subscriptions_.Clear();
   SetProtocol(2);
   SelectDatabase(0);
   info_.name.clear();

@@ -12,11 +12,14 @@
 //     `max_output`. A reply that does not fit behind others waits until they were sent: its command is not consumed.
 //     One that does not fit alone is an error reply. Either way the command has changed nothing.
 //  4. After a protocol error, QUIT, or its own kill the session is closing: it takes no byte more.
-//  5. Memory: the input is the caller's; the queue of MULTI, watched values and values read whole are limited. An
+//  5. Memory: the input is the caller's; the queue of MULTI, watched values and values read whole are limited, and so
+//     is the number of snapshots and how long one is kept that is not used. An
 //     idle session keeps at most some 64 KiB, and a few hundred bytes after ReleaseMemory.
-//  6. No command is carried out that the rights of the session's user do not allow at that moment.
+//  6. No command is carried out that the rights of the session's user do not allow at that moment, and none that names
+//     a key which another server of the cluster holds.
 //  7. While a login is being checked no command is taken: those behind it see its outcome.
 //  8. While writes are pending (ShareWrites), the session takes no byte more and answers nothing: FinishWrites first.
+//  9. Messages of channels stand between replies, never inside one. A client that does not read them is dropped.
 #pragma once
 
 #include <memory>
@@ -24,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "net/client_snapshots.h"
 #include "net/command_table.h"
 #include "net/host.h"
 #include "net/permission.h"
@@ -31,6 +35,7 @@
 #include "net/resp_parser.h"
 #include "net/rights.h"
 #include "net/store.h"
+#include "net/subscriptions.h"
 
 namespace zkdb::net {
 
@@ -42,6 +47,10 @@ struct SessionLimits {
   size_t max_output = size_t{64} << 20;   // at least pause_output + kOutputSlack
   size_t max_queue = size_t{16} << 20;    // of the commands behind MULTI
   size_t max_watched = size_t{16} << 20;  // of watched keys and their values
+  size_t max_snapshots = 16;              // their number
+  uint64_t snapshot_idle_us = 60'000'000;
+  size_t max_subscribed = size_t{4} << 20;  // of the names of channels and patterns
+  size_t max_pushed = size_t{32} << 20;     // of output, when a message is added to it
 };
 // Room for the short replies of what is gathered when the output is nearly at pause_output.
 inline constexpr size_t kOutputSlack = size_t{2} << 20;
@@ -101,8 +110,20 @@ class Session {
   // Commands behind MULTI are asked again when EXEC runs. Sessions of other users are left alone.
   void ChangeRights(const std::string& user, const std::shared_ptr<const Rights>& rights);
 
+  // From now on the client may subscribe to channels; its messages are put into `mailbox`, which outlives the session.
+  void UseMailbox(Mailbox* mailbox) { subscriptions_.set_mailbox(mailbox); }
+  // Writes a message from the mailbox behind the replies. False when the client reads too slowly: the session is closing
+  // and what is in its output is not to be sent.
+  bool Deliver(const Mail& mail);
+  // Whether the client waits for messages.
+  bool subscribed() const { return !subscriptions_.empty(); }
+
   // Gives back what an idle session keeps for the next commands.
   void ReleaseMemory();
+  // Closes the snapshots that the client has not used for too long.
+  void CloseIdleSnapshots() {
+    if (!snapshots_.empty()) snapshots_.CloseIdle(server_->NowUs());
+  }
   // Commands taken so far.
   uint64_t commands() const { return commands_; }
   bool closing() const { return closing_; }
@@ -119,6 +140,10 @@ class Session {
   Server* server() const { return server_; }
   ReplyWriter* reply() { return &reply_; }
   const Store& store() const { return store_; }
+  ClientSnapshots* snapshots() { return &snapshots_; }
+  // Lets store() read from one of the client's snapshots. False after an error reply.
+  bool ReadAt(uint64_t id);
+  void ReadLatest() { store_.snapshot = nullptr; }
   // To be changed; the server hears of it when the call ends.
   ClientInfo* EditInfo() {
     info_changed_ = true;
@@ -128,12 +153,20 @@ class Session {
   void Close() { closing_ = true; }
   bool logged_in() const { return logged_in_; }
   const Access& access() const { return access_; }
+  const ClusterMap* cluster() const { return cluster_; }
   // Asks the server; the reply comes when it has answered.
   void BeginLogin(PendingLogin login, Slice password);
   // False when there is no such database.
   bool SelectDatabase(uint32_t number);
   void SetProtocol(int version);
   void ResetState();
+
+  Subscriptions* subscriptions() { return &subscriptions_; }
+  // Sends a message, behind MULTI when that is committed; gives how many clients get it.
+  uint64_t Publish(Slice channel, Slice text);
+  // Store::Write of the selected database, with the keyspace events that follow from it.
+  zkdb_code Write(const BatchBuilder& batch, uint32_t write_flags, zkdb_write_result* result, zkdb_error* error,
+                  zkdb_durability durability = ZKDB_DURABILITY_DEFAULT);
 
   void Fail(const zkdb_error& error);  // replies with the code's name and the message
   void FailSyntax() { reply_.Error("ERR syntax error"); }
@@ -186,10 +219,28 @@ class Session {
   bool Admit(const Command* command, Arguments args);
   // Whether the user's rights allow the command. False after an error reply.
   bool Permit(const Command& command, Arguments args);
+  // Whether this server holds the keys of the command. False after an error reply that says who does.
+  bool HoldsKeysOf(const Command& command, Arguments args);
   void ReplyDenied(Denial denial, const Command& command, Arguments args);
   void AuditDenied(Denial denial, const Command& command);
+  // In RESP2 a client with subscriptions may do little else: it could not tell replies from messages.
+  bool restricted() const { return reply_.protocol() == 2 && !subscriptions_.empty(); }
+  // Closes when a subscription is not the user's to hear any more.
+  void CheckSubscriptions();
+  void NoteSubscriptions();
+  void SendMessages();
+  bool TellsEvents() const;
+  void TellEvent(zkdb_op kind, Slice key);
+  void TellSets();
   void LogIn(const std::string& user, std::shared_ptr<const Rights> rights);
   void LogOut();
+  // The time for NoteSlow; 0 when nothing is noted.
+  uint64_t StartTime() const;
+  // Notes a command that began then in the slow log, if it took long; `more` of its kind took the time with it.
+  void NoteSlow(uint64_t began_us, Arguments args, size_t more);
+  // The same of what is gathered.
+  void NoteSlowGets(uint64_t began_us);
+  void NoteSlowSets(uint64_t began_us);
   // Takes the reply behind `mark` back when it did not fit. False when it can fit once the output is sent.
   bool SettleOverflow(size_t mark);
   void Queue(Arguments args);
@@ -200,6 +251,7 @@ class Session {
   bool CompareWatched(zkdb_txn* txn, bool* unchanged);
 
   Server* const server_;
+  const ClusterMap* const cluster_;
   const SessionLimits limits_;
   ClientInfo info_;
   OutputBuffer output_;
@@ -209,6 +261,9 @@ class Session {
   const std::string first_user_;                // whom the connection is without a login
   std::shared_ptr<const Rights> first_rights_;  // nullptr: nobody
   Access access_;
+  ClientSnapshots snapshots_;
+  Subscriptions subscriptions_;
+  std::vector<Message> messages_;  // of EXEC, before its commit
   std::optional<PendingLogin> login_;
   uint64_t denied_ = 0;  // commands since the login
   bool logged_in_ = false;
@@ -216,6 +271,7 @@ class Session {
   bool info_changed_ = true;
   bool share_writes_ = false;
   bool pending_ = false;
+  uint64_t pending_since_us_ = 0;
   uint64_t commands_ = 0;
 
   Gathered gathered_ = Gathered::kNothing;

@@ -3,8 +3,9 @@
 //
 // Input: byte 0 chooses the limits (bit 0: small ones), whether a login is needed (bit 1: its answer comes when more
 // pieces have, and "default" may do everything, "a" only what begins with an a), and the size of the pieces
-// (bits 2 to 7: 1 to 64 bytes); the rest is what the client sends. An input without a line end is also taken as
-// commands of the table: each of its bytes chooses a command or an argument.
+// (bits 2 to 7: 1 to 64 bytes; some also make the server one of a cluster). The rest is what the client sends, and its
+// last byte also chooses the keyspace events. An input without a line end is taken as commands of the table: each of
+// its bytes chooses a command or an argument.
 #include <cctype>
 
 #include "core/base/fuzz.h"
@@ -23,17 +24,81 @@ SessionLimits SmallLimits() {
   limits.max_output = 300 + kOutputSlack;
   limits.max_queue = 500;
   limits.max_watched = 500;
+  limits.max_snapshots = 2;
+  limits.max_subscribed = 800;
+  limits.max_pushed = 250;
   return limits;
+}
+
+// This server has the slots of "b", and not those of "a".
+std::unique_ptr<const ClusterMap> HalfTheSlots() {
+  std::unique_ptr<const ClusterMap> map;
+  const std::string lines = std::string(40, 'a') + " h 1 0-8191\n" + std::string(40, 'b') + " g 2 8192-16383\n";
+  EXPECT(ClusterMap::Parse(lines, &map).ok());
+  return map;
 }
 
 // Commands made of what the table and a few words hold, so that every handler is reached.
 std::string MakeCommands(FuzzInput* input) {
-  static const char* const kWords[] = {"a",       "b",     "ab",      "0",       "1",   "-1",    "9223372036854775807",
-                                       "",        "NX",    "XX",      "GET",     "EX",  "MATCH", "a*",
-                                       "*",       "COUNT", "3",       "GT",      "GTE", "LT",    "LTE",
-                                       "REVERSE", "LIMIT", "KEYS",    "VALUES",  "PUT", "DEL",   "CLEAR",
-                                       "PUTIF",   "DELIF", "PUTNX",   "SETNAME", "ID",  "KILL",  "INFO",
-                                       "LIST",    "AUTH",  "default", "secret",  "2"};
+  static const char* const kWords[] = {"a",
+                                       "b",
+                                       "ab",
+                                       "0",
+                                       "1",
+                                       "-1",
+                                       "9223372036854775807",
+                                       "",
+                                       "NX",
+                                       "XX",
+                                       "GET",
+                                       "EX",
+                                       "MATCH",
+                                       "a*",
+                                       "*",
+                                       "COUNT",
+                                       "3",
+                                       "GT",
+                                       "GTE",
+                                       "LT",
+                                       "LTE",
+                                       "REVERSE",
+                                       "LIMIT",
+                                       "KEYS",
+                                       "VALUES",
+                                       "PUT",
+                                       "DEL",
+                                       "CLEAR",
+                                       "PUTIF",
+                                       "DELIF",
+                                       "PUTNX",
+                                       "SETNAME",
+                                       "ID",
+                                       "KILL",
+                                       "INFO",
+                                       "LIST",
+                                       "AUTH",
+                                       "default",
+                                       "secret",
+                                       "2",
+                                       "SNAPSHOT",
+                                       "OPEN",
+                                       "CLOSE",
+                                       "1700000000000001",
+                                       "1700000000000002",
+                                       "CHANNELS",
+                                       "NUMSUB",
+                                       "NUMPAT",
+                                       "SLOTS",
+                                       "NODES",
+                                       "SHARDS",
+                                       "KEYSLOT",
+                                       "USAGE",
+                                       "RESET",
+                                       "LEN",
+                                       "__keyspace@0__:a",
+                                       "__keyspace@0__:*",
+                                       "__keyevent@0__:set",
+                                       "{b}a"};
   std::string bytes;
   while (!input->empty()) {
     const auto commands = AllCommands();
@@ -54,15 +119,23 @@ std::string MakeCommands(FuzzInput* input) {
 std::string Play(TestServer* server, const SessionLimits& limits, std::string_view bytes, size_t piece) {
   server->pending_logins.clear();
   TestClient client(server, 1, limits);
+  // Hears what the other one does, and is never asked anything.
+  TestClient listener(server, 2);
+  listener.Send("PSUBSCRIBE *\r\n");
   size_t pieces = 0;
   const size_t frame = std::max(limits.parser.frame_bytes, limits.before_login.frame_bytes);
   std::string replies;
   for (size_t at = 0; at < bytes.size() && !client.closing(); at += piece) {
     client.answers_logins = ++pieces % 4 == 0;
     replies += client.Send(bytes.substr(at, piece));
+    // Messages come when they come: they are no replies.
+    const std::string messages = client.closing() ? "" : client.Messages();
+    EXPECT(messages.empty() || messages.ends_with("\r\n"));
+    EXPECT(messages.size() <= limits.max_pushed);
+    listener.Messages();
     EXPECT(client.most_output() <= limits.max_output);
     EXPECT(client.closing() || client.waiting() || client.unread() <= frame);
-    EXPECT(client.waiting() == !server->pending_logins.empty());
+    EXPECT(client.closing() || client.waiting() == !server->pending_logins.empty());
     EXPECT(client.session()->wanted() <= frame);
   }
   client.answers_logins = true;
@@ -72,7 +145,8 @@ std::string Play(TestServer* server, const SessionLimits& limits, std::string_vi
 // Whether replies depend on what they may not be compared by: the clock, numbers of cursors and commits.
 bool Comparable(std::string bytes) {
   for (char& c : bytes) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  for (const char* word : {"TIME", "SCAN", "ZK.BATCH", "ZK.STAT", "CLIENT", "INFO"}) {
+  for (const char* word :
+       {"TIME", "SCAN", "ZK.BATCH", "ZK.STAT", "CLIENT", "INFO", "SLOWLOG", "LASTSAVE", "SUBSCRIBE"}) {
     if (bytes.find(word) != std::string::npos) return false;
   }
   return true;
@@ -86,7 +160,10 @@ void RunOne(FuzzInput* input) {
   server.needs_login = (choice & 2) != 0;
   server.users["a"] = MakeRights({kVerbRead | kVerbWrite | kVerbScan, false, {0}, {"a"}, {}});
   server.audited.clear();
+  server.slow = std::make_unique<SlowLog>(0, 5);
+  server.cluster_map = (choice >> 2) % 8 == 5 ? HalfTheSlots() : nullptr;
   const Slice rest = input->Rest();
+  server.events = rest.empty() ? 0 : rest.data[rest.size - 1] % 16u;
   std::string bytes = rest.ToString();
   if (bytes.find('\n') == std::string::npos) {
     FuzzInput words(rest.data, rest.size);

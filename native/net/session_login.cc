@@ -1,9 +1,11 @@
 // Who a connection is and what it may do: logins, and the rights that each command is held against.
+#include <algorithm>
 #include <new>
 #include <utility>
 
 #include "core/base/assert.h"
 #include "net/commands.h"
+#include "net/numbers.h"
 #include "net/session.h"
 
 namespace zkdb::net {
@@ -27,8 +29,7 @@ std::string FullName(const Command& command, Arguments args) {
   constexpr size_t kShown = 32;  // bytes of the subcommand
   std::string name(command.name);
   if (command.more_verbs == ClientVerbs) name += "|" + args[1].Sub(0, std::min(args[1].size, kShown)).ToString();
-  for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return name;
+  return LowerAscii(name);
 }
 
 }  // namespace
@@ -36,15 +37,19 @@ std::string FullName(const Command& command, Arguments args) {
 // ---- logins
 
 void Session::LogIn(const std::string& user, std::shared_ptr<const Rights> rights) {
+  snapshots_.CloseAll();
   EditInfo()->user = user;
   logged_in_ = true;
   denied_ = 0;
   access_.SetRights(std::move(rights));
   watch_lost_ = !watched_.empty();
   parser_.SetLimits(limits_.parser);
+  CheckSubscriptions();
 }
 
 void Session::LogOut() {
+  subscriptions_.Clear();
+  snapshots_.CloseAll();
   EditInfo()->user = first_user_;
   logged_in_ = false;
   access_.SetRights(nullptr);
@@ -59,6 +64,21 @@ void Session::ChangeRights(const std::string& user, const std::shared_ptr<const 
   if (!now) return;
   access_.SetRights(rights);
   watch_lost_ = !watched_.empty();
+  CheckSubscriptions();
+}
+
+void Session::CheckSubscriptions() {
+  const auto& channels = subscriptions_.channels();
+  const auto& patterns = subscriptions_.patterns();
+  const bool scans = access_.Holds(kVerbRead | kVerbScan);
+  const auto may_hear = [&](const std::string& channel) {
+    const Slice args[] = {"SUBSCRIBE", channel};
+    return access_.Holds(kVerbRead | SubscribeVerbs(args)) && MayHear(access_, channel);
+  };
+  const auto may_hear_pattern = [&](const std::string& pattern) { return scans && MayHearPattern(access_, pattern); };
+  const bool allowed = std::all_of(channels.begin(), channels.end(), may_hear) &&
+                       std::all_of(patterns.begin(), patterns.end(), may_hear_pattern);
+  if (!allowed) closing_ = true;
 }
 
 void Session::BeginLogin(PendingLogin login, Slice password) {

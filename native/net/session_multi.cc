@@ -18,6 +18,7 @@ void Session::StartMulti() {
 
 void Session::EndMulti() {
   Unwatch();
+  messages_.clear();
   if (!multi_) return;
   multi_ = false;
   std::string().swap(queue_);
@@ -77,6 +78,7 @@ void Session::ExecuteQueue() {
     return reply_.NullArray();
   }
   const size_t mark = output_.size();
+  messages_.clear();
   store_.txn = txn.get();
   RunQueue();
   store_.txn = nullptr;
@@ -85,6 +87,8 @@ void Session::ExecuteQueue() {
   if (zkdb_txn_commit(txn.release(), ZKDB_DURABILITY_DEFAULT, &result, &error) != ZKDB_OK) {
     output_.Truncate(mark);
     Fail(error);
+  } else {
+    SendMessages();
   }
   EndMulti();
 }

@@ -57,6 +57,7 @@ class TestServer : public Server {
   zkdb_db* Database(uint32_t number) override {
     return number < databases_.size() ? databases_[number].get() : nullptr;
   }
+  const ClusterMap* cluster() const override { return cluster_map.get(); }
   bool NeedsLogin() const override { return needs_login; }
   void BeginLogin(const ClientInfo& client, Slice user, Slice password) override {
     pending_logins[client.id] = {user.ToString(), password.ToString()};
@@ -86,6 +87,7 @@ class TestServer : public Server {
     figures.dropped_login = 21;
     figures.shared_writes = 22;
     figures.waiting_bytes = 23;
+    if (backups != nullptr) figures.backup = backups->figures();
     return figures;
   }
   std::vector<ServerSetting> Settings() const override { return {{"timeout", "24"}, {"maxclients", "12"}}; }
@@ -103,6 +105,13 @@ class TestServer : public Server {
     return count;
   }
   ScanCursors* scan_cursors() override { return &cursors_; }
+  PubSub* pubsub() override { return &pubsub_; }
+  SlowLog* slow_log() override { return slow.get(); }
+  bool StartBackup(uint32_t database, std::string* why) override {
+    return backups == nullptr ? *why = "ERR no backups", false
+                              : backups->Start(Database(database), "db" + std::to_string(database), NowUs(), why);
+  }
+  uint32_t event_classes() const override { return events; }
 
   // Answers the session's login if it waits for one: the password of everyone is "secret".
   bool AnswerLogin(Session* session) {
@@ -115,16 +124,31 @@ class TestServer : public Server {
     return true;
   }
 
+  std::unique_ptr<const ClusterMap> cluster_map;  // of sessions that begin later
   bool needs_login = false;
   std::map<std::string, std::shared_ptr<const Rights>> users = {{"default", FullRights()}};
   std::map<uint64_t, std::pair<std::string, std::string>> pending_logins;  // user and password, by session
   std::vector<Audited> audited;
+  uint32_t events = 0;
+  std::unique_ptr<SlowLog> slow;
+  std::unique_ptr<Backups> backups;
 
  private:
   mutable uint64_t now_us_ = 1'700'000'000'000'000;
   std::vector<std::unique_ptr<zkdb_db, DatabaseCloser>> databases_;
   std::map<uint64_t, ClientInfo> clients_;
   ScanCursors cursors_;
+  PubSub pubsub_;
+};
+
+// One that nobody wakes for: its owner looks.
+class TestMailbox : public Mailbox {
+ public:
+  using Mailbox::Mailbox;
+  int woken = 0;
+
+ private:
+  void Wake() override { ++woken; }
 };
 
 // A command as clients send it.
@@ -141,7 +165,9 @@ class TestClient {
  public:
   explicit TestClient(TestServer* server, uint64_t id = 1, const SessionLimits& limits = {},
                       std::shared_ptr<const Rights> rights = nullptr, const std::string& user = "default")
-      : server_(server), session_(server, MakeInfo(id, user), limits, std::move(rights)) {}
+      : server_(server), session_(server, MakeInfo(id, user), limits, std::move(rights)) {
+    session_.UseMailbox(&mailbox_);
+  }
 
   // Sends bytes, reads all replies, and goes on while the session is paused or its login is answered.
   std::string Send(std::string_view bytes) {
@@ -162,6 +188,12 @@ class TestClient {
     unread_.erase(0, result.consumed);
     state_ = result.state;
     most_output_ = std::max(most_output_, session_.output()->size());
+    return TakeOutput();
+  }
+  // What has been published for the client.
+  std::string Messages() {
+    bool lost = false;
+    for (const Mail& mail : mailbox_.Take(&lost)) session_.Deliver(mail);
     return TakeOutput();
   }
   std::string Call(std::initializer_list<std::string_view> words) { return Send(Encode(words)); }
@@ -193,6 +225,7 @@ class TestClient {
   }
 
   TestServer* const server_;
+  TestMailbox mailbox_;
   Session session_;
   std::string unread_;
   SessionState state_ = SessionState::kOpen;

@@ -1,5 +1,5 @@
-// The data that a command works on: a database, or an open transaction of it while EXEC runs; and the builder of packed
-// batches (zkdb.h).
+// The data that a command works on: a database, an open transaction of it while EXEC runs, or a snapshot that the client
+// names; and the builder of packed batches (zkdb.h).
 //
 // Thread-safety: none; a store belongs to one session.
 #pragma once
@@ -106,10 +106,11 @@ using TransactionHandle = std::unique_ptr<zkdb_txn, TransactionAborter>;
 struct Store {
   zkdb_db* db = nullptr;
   zkdb_txn* txn = nullptr;
+  zkdb_snapshot* snapshot = nullptr;  // to read from; only without a transaction
 
   zkdb_code Get(Slice key, void* buffer, size_t capacity, size_t* size, zkdb_error* err) const {
     if (txn != nullptr) return zkdb_txn_get(txn, key.data, key.size, buffer, capacity, size, err);
-    return zkdb_get(db, nullptr, key.data, key.size, buffer, capacity, size, err);
+    return zkdb_get(db, snapshot, key.data, key.size, buffer, capacity, size, err);
   }
   // Only the value's size. ZKDB_OK or ZKDB_NOT_FOUND, or a failure.
   zkdb_code Size(Slice key, size_t* size, zkdb_error* err) const {
@@ -130,7 +131,7 @@ struct Store {
   }
   zkdb_code OpenCursor(const zkdb_range* range, uint32_t scan_flags, CursorHandle* out, zkdb_error* err) const {
     zkdb_cursor* cursor = nullptr;
-    const zkdb_code code = zkdb_cursor_open(db, nullptr, txn, range, scan_flags, &cursor, err);
+    const zkdb_code code = zkdb_cursor_open(db, snapshot, txn, range, scan_flags, &cursor, err);
     out->reset(cursor);
     return code;
   }

@@ -207,7 +207,14 @@ const std::vector<std::string>& ServerKeys() {
                                                 "TlsCertificate",
                                                 "TlsKey",
                                                 "TlsClientCa",
-                                                "TlsRequireClientCertificate"};
+                                                "TlsRequireClientCertificate",
+                                                "Cluster",
+                                                "ClusterNodes",
+                                                "ClusterAddress",
+                                                "KeyspaceEvents",
+                                                "BackupDir",
+                                                "SlowLogTime",
+                                                "SlowLogLength"};
   return keys;
 }
 

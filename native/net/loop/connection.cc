@@ -36,6 +36,7 @@ Connection::Connection(EventLoop* loop, Accepted accepted, ClientInfo info)
       session_(loop->host(), std::move(info), loop->shared()->limits, std::move(accepted.rights)),
       logged_in_(session_.logged_in()) {
   session_.ShareWrites();
+  session_.UseMailbox(loop);
   poll_.data = this;
 }
 
@@ -153,6 +154,27 @@ void Connection::AnswerWrites() {
   Settle();
 }
 
+// ---- messages
+
+bool Connection::Deliver(const Mail& mail) {
+  if (phase_ != Phase::kOpen) return false;
+  if (!session_.Deliver(mail)) {
+    DropSlow();
+    return false;
+  }
+  return !std::exchange(told_, true);
+}
+
+void Connection::SendMessages() {
+  told_ = false;
+  released_ = false;
+  Settle();
+}
+
+void Connection::DropSubscriber() {
+  if (phase_ == Phase::kOpen && session_.subscribed()) DropSlow();
+}
+
 // ---- sending
 
 void Connection::Settle() {
@@ -212,10 +234,11 @@ void Connection::Sweep(uint64_t now_ms) {
     loop_->counters()->dropped_login.Add(1);
     return Close();
   }
-  if (shared->idle_ms > 0 && waiting_ == 0 && passed(active_ms_, shared->idle_ms)) {
+  if (shared->idle_ms > 0 && waiting_ == 0 && !session_.subscribed() && passed(active_ms_, shared->idle_ms)) {
     loop_->counters()->dropped_idle.Add(1);
     return Close();
   }
+  session_.CloseIdleSnapshots();
   if (released_ || !passed(active_ms_, kReleaseAfter_ms)) return;
   session_.ReleaseMemory();
   released_ = true;

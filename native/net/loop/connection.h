@@ -42,6 +42,11 @@ class Connection {
   void FinishLogin(LoginVerdict verdict, const std::shared_ptr<const Rights>& rights);
   // As Session::ChangeRights; one that must not go on is closed once its replies are sent.
   void ChangeRights(const std::string& user, const std::shared_ptr<const Rights>& rights);
+  // Takes a message for the session; true when it is the first one since SendMessages, which then has to be called.
+  bool Deliver(const Mail& mail);
+  void SendMessages();
+  // Closes a subscriber, some of whose messages could not be kept.
+  void DropSubscriber();
   // Looks at the clock: closes what is idle or stuck.
   void Sweep(uint64_t now_ms);
   // Answers what has arrived, sends it, and closes.
@@ -87,6 +92,7 @@ class Connection {
   Phase phase_ = Phase::kOpen;
   SessionState state_ = SessionState::kOpen;
   bool pending_ = false;  // writes
+  bool told_ = false;     // messages since SendMessages
   bool ready_ = false;    // in the loop's list of those to be resumed
   bool end_ = false;      // the peer sends no more
   bool stopping_ = false;

@@ -97,6 +97,24 @@ Connection* EventLoop::Find(uint64_t id) const {
   return found == by_id_.end() ? nullptr : found->second;
 }
 
+void EventLoop::Wake() {
+  Post([this] { DeliverMail(); });
+}
+
+void EventLoop::DeliverMail() {
+  bool lost = false;
+  std::vector<Connection*> told;
+  for (const Mail& mail : Take(&lost)) {
+    Connection* const connection = Find(mail.client);
+    if (connection != nullptr && connection->Deliver(mail)) told.push_back(connection);
+  }
+  // A connection that is closed stays until the loop has let go of it.
+  for (Connection* connection : told) connection->SendMessages();
+  if (!lost) return;
+  const std::vector<Connection*> all = connections_;
+  for (Connection* connection : all) connection->DropSubscriber();
+}
+
 void EventLoop::Kill(uint64_t id) {
   Post([this, id] {
     if (Connection* const connection = Find(id)) connection->Close();

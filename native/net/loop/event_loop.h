@@ -6,7 +6,8 @@
 //  1. A turn of the loop is: read and answer every connection that has something, then write what their sessions have
 //     pending as one batch per database, then answer those. So commits of many connections share a sync, and a reply
 //     never comes before it.
-//  2. Until kQuit the loop runs and takes messages: a thread may post to another as long as either has connections.
+//  2. Messages of channels are written after the replies of their turn, and sent once for all that have come.
+//  3. Until kQuit the loop runs and takes messages: a thread may post to another as long as either has connections.
 #pragma once
 
 #include <uv.h>
@@ -26,6 +27,7 @@
 #include "net/loop/counters.h"
 #include "net/loop/owner.h"
 #include "net/loop/socket.h"
+#include "net/pubsub.h"
 
 namespace zkdb::net {
 
@@ -53,13 +55,13 @@ struct ServerShared {
   std::atomic<uint64_t> waiting_bytes{0};
 };
 
-class EventLoop {
+class EventLoop : public Mailbox {
  public:
   static constexpr size_t kChunk = size_t{64} << 10;  // read from a connection at a time
 
   EventLoop(Server* host, ServerShared* shared) : host_(host), shared_(shared) {}
   // REQUIRES: Join.
-  ~EventLoop();
+  ~EventLoop() override;
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
@@ -113,6 +115,9 @@ class EventLoop {
   // False when the loop does not take the socket, which is then still open.
   bool AddConnection(uint64_t id, Accepted accepted);
   void RunTasks();
+  // There are messages for connections of this loop.
+  void Wake() override;
+  void DeliverMail();
   void AfterPoll();
   void WritePending();
   void Sweep();

@@ -98,7 +98,9 @@ class LoopServer::State : public Server {
         databases_(std::move(databases)),
         owner_(std::move(owner)),
         shared_(options, &registry_, owner_.get()),
-        cursors_(WallClockUs()) {
+        cursors_(WallClockUs()),
+        slow_log_(options.slow_us, options.slow_length),
+        backups_(options.backup_directory) {
     shared_.limits = LimitsOf(options);
   }
   // Only Stop can say what became of closing.
@@ -125,6 +127,7 @@ class LoopServer::State : public Server {
   // ---- Server
 
   zkdb_db* Database(uint32_t number) override { return number < databases_.size() ? databases_[number] : nullptr; }
+  const ClusterMap* cluster() const override { return cluster_.get(); }
   bool NeedsLogin() const override { return options_.needs_login; }
   void BeginLogin(const ClientInfo& client, Slice user, Slice password) override {
     owner_->CheckLogin(client, user, password);
@@ -143,6 +146,12 @@ class LoopServer::State : public Server {
     return static_cast<uint32_t>(ids.size());
   }
   ScanCursors* scan_cursors() override { return &cursors_; }
+  PubSub* pubsub() override { return &pubsub_; }
+  SlowLog* slow_log() override { return &slow_log_; }
+  bool StartBackup(uint32_t database, std::string* why) override {
+    return backups_.Start(databases_[database], "db" + std::to_string(database), NowUs(), why);
+  }
+  uint32_t event_classes() const override { return options_.keyspace_events; }
 
  private:
   Status Open();
@@ -157,6 +166,10 @@ class LoopServer::State : public Server {
   ClientRegistry registry_;
   ServerShared shared_;
   ScanCursors cursors_;
+  std::unique_ptr<const ClusterMap> cluster_;
+  PubSub pubsub_;
+  SlowLog slow_log_;
+  Backups backups_;
   std::vector<std::unique_ptr<EventLoop>> loops_;
   std::vector<Listener*> listeners_;  // each deletes itself
   std::vector<ListenAddress> addresses_;
@@ -187,6 +200,7 @@ Status LoopServer::State::Open() {
 }
 
 Status LoopServer::State::Start() {
+  if (!options_.cluster.empty()) ZKDB_RETURN_IF_ERROR(ClusterMap::Parse(options_.cluster, &cluster_));
   const Status status = Open();
   if (!status.ok()) {
     for (Listener* listener : std::exchange(listeners_, {})) listener->Close();
@@ -218,6 +232,7 @@ Status LoopServer::State::Stop(uint64_t deadline_ms) {
   drained.Wait();
   for (const auto& loop : loops_) loop->Post([&loop] { loop->Quit(); });
   for (const auto& loop : loops_) loop->Join();
+  backups_.Stop();
   return CloseDatabases();
 }
 
@@ -312,6 +327,7 @@ ServerFigures LoopServer::State::Figures() const {
   figures.dropped_login = counted.dropped_login;
   figures.shared_writes = counted.shared_writes;
   figures.waiting_bytes = counted.waiting_bytes;
+  figures.backup = backups_.figures();
   return figures;
 }
 

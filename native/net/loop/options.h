@@ -24,6 +24,10 @@ struct ServerOptions {
   uint32_t threads = 2;              // 1..64
   uint32_t backlog = 511;            // of connections that wait to be taken
   uint32_t max_connections = 10000;  // of all
+  uint64_t slow_us = 10000;          // a command that takes longer is noted
+  uint32_t slow_length = 128;        // so many are kept; 0: none
+  std::string backup_directory;      // of BGSAVE; empty: there is none
+  uint32_t keyspace_events = 0;      // EventClass (net/keyspace_events.h)
   uint32_t max_per_address = 1024;   // of one address; Unix sockets have none
   uint64_t idle_ms = 0;              // a connection without a command for so long is closed; 0: never
   uint64_t login_ms = 5000;          // for the login
@@ -33,6 +37,7 @@ struct ServerOptions {
   bool tcp_delay = false;                          // Nagle's algorithm
   bool needs_login = false;                        // whom else the owner lets in: owner.h
   AddressList listed;                              // who may connect, besides Unix sockets
+  std::string cluster;                             // nodes as ClusterMap::Parse reads them; empty: this server has all
 };
 
 // Since the start, but for `current` and `waiting_bytes`.
