@@ -1,5 +1,6 @@
 // Ranges as arguments of ZK.RANGE and ZK.CLEAR: [GT key | GTE key] [LT key | LTE key], and for ZK.RANGE [REVERSE]
-// [LIMIT n] [KEYS | VALUES] [SNAPSHOT id]. Whoever checks rights reads them with the same function as whoever carries them out.
+// [LIMIT n] [KEYS | VALUES] [SNAPSHOT id]. Whoever checks rights reads them with the same function as whoever carries
+// them out.
 //
 // Thread-safety: pure functions.
 #pragma once

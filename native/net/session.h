@@ -112,8 +112,8 @@ class Session {
 
   // From now on the client may subscribe to channels; its messages are put into `mailbox`, which outlives the session.
   void UseMailbox(Mailbox* mailbox) { subscriptions_.set_mailbox(mailbox); }
-  // Writes a message from the mailbox behind the replies. False when the client reads too slowly: the session is closing
-  // and what is in its output is not to be sent.
+  // Writes a message from the mailbox behind the replies. False when the client reads too slowly: the session is
+  // closing, and what is in its output is not to be sent.
   bool Deliver(const Mail& mail);
   // Whether the client waits for messages.
   bool subscribed() const { return !subscriptions_.empty(); }

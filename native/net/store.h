@@ -1,5 +1,5 @@
-// The data that a command works on: a database, an open transaction of it while EXEC runs, or a snapshot that the client
-// names; and the builder of packed batches (zkdb.h).
+// The data that a command works on: a database, an open transaction of it while EXEC runs, or a snapshot that the
+// client names; and the builder of packed batches (zkdb.h).
 //
 // Thread-safety: none; a store belongs to one session.
 #pragma once
