@@ -8,6 +8,7 @@ import { Database, open } from '../database.js'
 import type { OpenOptions } from '../database-options.js'
 import { errorFrom, ZkdbError } from '../errors.js'
 import { formatAddress, type ListenAddress, parseAddress } from './address.js'
+import { clusterSetting } from './cluster.js'
 import { Guard } from './guard.js'
 import { type NativeServer, native, type ServerStats } from './native.js'
 import { checkTexts, listOf, nativeSettings, readServerKeys, type ServeOptions, tlsFilesOf } from './settings.js'
@@ -176,7 +177,11 @@ async function startNative(
   guard: Guard
 ): Promise<NativeServer> {
   const flat = addresses.flatMap(({ host, port, path }) => [host, String(port), path])
-  const settings = [...nativeSettings(options), 'addresses', guard.addresses, 'needsLogin', String(guard.needsLogin)]
+  const settings = [
+    ...nativeSettings(options),
+    ...clusterSetting(options, addresses),
+    ...['addresses', guard.addresses, 'needsLogin', String(guard.needsLogin)]
+  ]
   const starting = native.serverStart([path], flat, settings, guard.onEvent)
   if (typeof starting === 'number') throw lastError()
   const result = await starting

@@ -1,7 +1,7 @@
 /**
  * The settings of a server: its options, the keys of `[server]` in a configuration file, and their form for the addon.
  */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { typeName } from '../bytes.js'
 import { errorFrom, type NativeFailure, ZkdbError } from '../errors.js'
@@ -52,6 +52,23 @@ export interface ServeOptions {
   stuckMs?: number | undefined
   /** Bytes of replies that may wait for slow readers, of all connections. Default 1 GiB. */
   maxWaitingBytes?: number | undefined
+  /** Whether the server is one of a cluster: `Cluster`. It then answers for its own hash slots alone. Default false. */
+  cluster?: boolean | undefined
+  /** The nodes of the cluster and their slots, `'10.0.0.1:6379 0-8191; 10.0.0.2:6379 8192-16383'`: `ClusterNodes`. */
+  clusterNodes?: string | undefined
+  /** Which of the nodes this server is: `ClusterAddress`. Default: the first TCP address that it listens at. */
+  clusterAddress?: string | undefined
+  /**
+   * Which keyspace events are published for writes of clients, as Redis writes it: `K` by key, `E` by event, `g` for
+   * `del`, `$` for `set`, `A` for all; `Yes` is `KEA`. Default: none. `KeyspaceEvents`.
+   */
+  keyspaceEvents?: string | undefined
+  /** Where BGSAVE puts its copies; made when it is not there. `BackupDir`. Default: BGSAVE is refused. */
+  backupDirectory?: string | undefined
+  /** Microseconds from which on a command is noted for SLOWLOG: `SlowLogTime`. Default 10,000. */
+  slowLogUs?: number | undefined
+  /** How many commands SLOWLOG keeps; 0: none. `SlowLogLength`. Default 128. */
+  slowLogLength?: number | undefined
   /** Told of logins, of refusals and denials, and of commands of admins. It never hears a key, value or password. */
   onAudit?: ((event: AuditEvent) => void) | undefined
   /** Told once when the database has to be reopened, because a write has failed for good. */
@@ -92,6 +109,13 @@ const keys: readonly Key[] = [
   { name: 'TlsClientCa', option: 'tlsClientCa', kind: 'path' },
   { name: 'TlsRequireClientCertificate', option: 'tlsRequireClientCertificate', kind: 'flag' },
   { name: 'AuthKey', option: 'password', kind: 'text' },
+  { name: 'Cluster', option: 'cluster', kind: 'flag' },
+  { name: 'ClusterNodes', option: 'clusterNodes', kind: 'text' },
+  { name: 'ClusterAddress', option: 'clusterAddress', kind: 'text' },
+  { name: 'KeyspaceEvents', option: 'keyspaceEvents', kind: 'text' },
+  { name: 'BackupDir', option: 'backupDirectory', kind: 'path' },
+  { name: 'SlowLogTime', option: 'slowLogUs', kind: 'number' },
+  { name: 'SlowLogLength', option: 'slowLogLength', kind: 'number' },
   { name: 'Threads', option: 'threads', kind: 'number' },
   { name: 'LogFile', option: 'logFile', kind: 'path' },
   { name: 'PidFile', option: 'pidFile', kind: 'path' },
@@ -155,8 +179,29 @@ const nativeNames: readonly (readonly [option: keyof ServeOptions, name: string,
   ['loginMs', 'loginMs', 1, 2 ** 41],
   ['stuckMs', 'stuckMs', 1, 2 ** 41],
   ['maxPacketSize', 'maxPacketSize', 4096, 2 ** 30],
+  ['slowLogUs', 'slowLogUs', 0, 2 ** 41],
+  ['slowLogLength', 'slowLogLength', 0, 100_000],
   ['maxWaitingBytes', 'maxWaitingBytes', 0, Number.MAX_SAFE_INTEGER]
 ]
+
+/** Bits of `EventClass` in native/net/keyspace_events.h. */
+const eventClasses: Record<string, number> = { K: 1, E: 2, g: 4, $: 8, A: 12 }
+
+/** The number of a text like `KEA`. @throws ZKDB_CONFIG for letters that mean nothing here */
+function keyspaceEventClasses(text: string): number {
+  const letters = /^yes$/i.test(text) ? 'KEA' : /^no$/i.test(text) ? '' : text
+  let classes = 0
+  for (const letter of letters) {
+    const bits = eventClasses[letter]
+    if (bits === undefined) {
+      throw new ZkdbError('ZKDB_CONFIG', `KeyspaceEvents = ${text}: "${letter}" is none of K, E, g, $ and A`, {
+        urgency: 'urgent'
+      })
+    }
+    classes |= bits
+  }
+  return classes
+}
 
 /**
  * Names and values of the options for the addon, in turn.
@@ -175,6 +220,14 @@ export function nativeSettings(options: ServeOptions): string[] {
       throw new ZkdbError('ZKDB_CONFIG', `${option} = ${String(value)}: is outside ${min}..${max}`)
     }
     list.push(name, String(value))
+  }
+  if (options.keyspaceEvents !== undefined) {
+    list.push('keyspaceEvents', String(keyspaceEventClasses(options.keyspaceEvents)))
+  }
+  if (options.backupDirectory !== undefined) {
+    const directory = resolve(options.backupDirectory)
+    mkdirSync(directory, { recursive: true })
+    list.push('backupDirectory', directory)
   }
   if (options.tcpDelay) list.push('tcpDelay', 'true')
   return list
