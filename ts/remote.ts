@@ -20,4 +20,6 @@ export type {
 export { RangeIterator, type RangeOptions } from './remote/range.js'
 export type { Reply } from './remote/reply.js'
 export type { ReconnectOptions, RemoteOptions } from './remote/settings.js'
+export { RemoteSnapshot } from './remote/snapshot.js'
+export { type Message, type SubscribeOptions, Subscription } from './remote/subscription.js'
 export type { DelConditions, Durability, PutConditions, WriteOptions } from './write-options.js'

@@ -3,10 +3,10 @@
  */
 import { EventEmitter } from 'node:events'
 import type { WriteResult } from '../batch-writer.js'
-import { decode, isNative } from '../codec.js'
+import { isNative } from '../codec.js'
 import { ZkdbError } from '../errors.js'
 import type { DatabaseStats, PartitionInfo } from '../operations.js'
-import { type Data, typeName } from '../text.js'
+import { typeName } from '../text.js'
 import { assertCommand, isRead } from './commands.js'
 import { type CallOptions, Connection } from './connection.js'
 import { type Argument, commandHead } from './encoder.js'
@@ -34,7 +34,10 @@ import {
 import { RangeIterator, type RangeOptions } from './range.js'
 import { arrayOf, numberOf, type Reply } from './reply.js'
 import { type Convert, Trait } from './request.js'
-import { type RemoteOptions, settingsOf } from './settings.js'
+import { type RemoteOptions, type Settings, settingsOf } from './settings.js'
+import { openSnapshot, type RemoteSnapshot } from './snapshot.js'
+import { openSubscription, type SubscribeOptions, type Subscription } from './subscription.js'
+import { type ValueForm, valueForm } from './value-form.js'
 
 const getHead = commandHead('GET', 2)
 const existsHead = commandHead('EXISTS', 2)
@@ -43,21 +46,7 @@ const setHead = commandHead('SET', 3)
 const readText = Trait.read | Trait.text
 
 const toNothing = (): undefined => undefined
-const toValue = (reply: Reply): unknown => (reply === null ? undefined : reply)
 const toBoolean = (reply: Reply): boolean => numberOf(reply) !== 0
-
-/** How values come back: the traits of the command, and what becomes of each. */
-interface ValueForm {
-  traits: number
-  convert: (reply: Reply) => unknown
-}
-
-function valueForm(encodings: Encodings): ValueForm {
-  const { value } = encodings
-  const traits = isText(value) ? readText : Trait.read
-  if (isNative(value)) return { traits, convert: toValue }
-  return { traits, convert: (reply) => (reply === null ? undefined : decode(value, reply as Data)) }
-}
 
 /** Events of a client. */
 export interface RemoteEvents {
@@ -86,6 +75,7 @@ export interface RemoteEvents {
  * await db.close()
  */
 export class RemoteClient<K = string, V = string> extends EventEmitter<RemoteEvents> {
+  readonly #settings: Settings
   readonly #connection: Connection
   readonly #encodings: Encodings
   readonly #form: ValueForm
@@ -98,6 +88,7 @@ export class RemoteClient<K = string, V = string> extends EventEmitter<RemoteEve
     super()
     const given = typeof location === 'string' ? options : location
     const settings = settingsOf(location, options)
+    this.#settings = settings
     this.#encodings = { key: encodingOf(given.keyEncoding ?? 'utf8'), value: encodingOf(given.valueEncoding ?? 'utf8') }
     this.#form = valueForm(this.#encodings)
     this.#isPlainKey = isText(this.#encodings.key) && isNative(this.#encodings.key)
@@ -178,6 +169,18 @@ export class RemoteClient<K = string, V = string> extends EventEmitter<RemoteEve
       throw new TypeError(`The range must be an object, received ${typeName(options)}`)
     }
     return new RangeIterator<T>(this.#connection, encodingsFor(this.#encodings, options), options)
+  }
+
+  /**
+   * Keeps the state of the database as it is now, for reads that belong together. At most 16 at a time; one that is not
+   * used for a minute ends, and so do all when the connection is lost: their reads reject with `ZKDB_SNAPSHOT_EXPIRED`.
+   *
+   * @example
+   * await using snapshot = await db.snapshot()
+   * for await (const [key, value] of snapshot.range()) console.log(key, value, await snapshot.get('total'))
+   */
+  snapshot(options?: CallOptions): Promise<RemoteSnapshot<K, V>> {
+    return this.#attempt(() => openSnapshot<K, V>(this.#connection, this.#encodings, options))
   }
 
   // ---- writing
@@ -266,6 +269,24 @@ export class RemoteClient<K = string, V = string> extends EventEmitter<RemoteEve
     const more = options.full ? ['FULL'] : []
     const figures = await Promise.all(partitions.map(({ index }) => ask('ZK.STAT', index, ...more)))
     return statsOf(database, partitions, figures)
+  }
+
+  // ---- messages
+
+  /**
+   * Hears the messages of channels from now on, over a connection of its own. A lost connection ends it with an error,
+   * because what was published meanwhile is missed: whoever can do without subscribes again.
+   *
+   * @throws ZKDB_UNREACHABLE, ZKDB_AUTH; ZKDB_SERVER when the server does not allow it; the iterator throws ZKDB_BUSY
+   *   when messages are not taken
+   * @example
+   * const messages = await db.subscribe('news.*', { patterns: true })
+   * for await (const { channel, message } of messages) console.log(channel, message)
+   */
+  subscribe(channels: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription<V>> {
+    return this.#attempt(() => {
+      return openSubscription<V>(this.#settings, channels, { encoding: this.#encodings.value, ...options })
+    })
   }
 
   // ---- anything else

@@ -1,9 +1,9 @@
 /**
  * Records of a range in order, from ZK.RANGE: chunk after chunk, with one chunk read ahead.
  *
- * Each chunk is of one state of the database, different chunks may be of different ones: a record that is there all the
- * time is given once, and one that comes or goes meanwhile may be missed. Memory is that of two chunks, each of at most
- * `chunk` records and about the 1 MiB at which the server ends one.
+ * Each chunk is of one state of the database; without a snapshot different chunks may be of different ones: a record
+ * that is there all the time is given once, and one that comes or goes meanwhile may be missed. Memory is that of two
+ * chunks, each of at most `chunk` records and about the 1 MiB at which the server ends one.
  */
 
 import { decode } from '../codec.js'
@@ -53,8 +53,8 @@ export class RangeIterator<T> implements AsyncIterableIterator<T> {
   #turn: Promise<unknown> = Promise.resolve()
   #waiting = 0
 
-  /** For {@link RemoteClient}. */
-  constructor(connection: Connection, encodings: Encodings, options: RangeOptions<unknown>) {
+  /** For {@link RemoteClient} and {@link RemoteSnapshot}. */
+  constructor(connection: Connection, encodings: Encodings, options: RangeOptions<unknown>, snapshot?: number) {
     if (options.keys === false && options.values === false) {
       throw new TypeError("The options 'keys' and 'values' cannot both be false")
     }
@@ -71,6 +71,7 @@ export class RangeIterator<T> implements AsyncIterableIterator<T> {
     if (reverse) this.#fixed.push('REVERSE')
     if (values === false) this.#fixed.push('KEYS')
     if (keys === false) this.#fixed.push('VALUES')
+    if (snapshot !== undefined) this.#fixed.push('SNAPSHOT', snapshot)
     if (far !== undefined) this.#fixed.push(far.word, far.key)
     // The records are text when all that is given is; the key to go on behind stays bytes, whatever they are.
     const wants = [...(keys === false ? [] : [encodings.key]), ...(values === false ? [] : [encodings.value])]
