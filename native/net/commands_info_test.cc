@@ -28,8 +28,6 @@ const std::string kNoBackup =
     "rdb_last_save_time:0\r\nrdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\n"
     "rdb_current_bgsave_time_sec:-1\r\n";
 
-std::string Bulk(const std::string& text) { return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n"; }
-
 bool Has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // The number behind `name`, or UINT64_MAX.

@@ -12,6 +12,17 @@ namespace {
 
 // Bytes of a confirmation besides the name.
 constexpr size_t kConfirmation = 96;
+// A message is held against all patterns under one lock, in steps that are at most the product of both sizes.
+constexpr size_t kMaxChannel = ZKDB_MAX_KEY_SIZE + 32;  // bytes: room for the channel of any key's events
+constexpr size_t kMaxPattern = 1024;
+
+// False after an error reply.
+bool NameFits(Session* s, Slice name, size_t limit) {
+  if (name.size <= limit) return true;
+  s->reply()->Error("ERR the name has " + std::to_string(name.size) + " bytes; a channel has up to " +
+                    std::to_string(kMaxChannel) + ", a pattern up to " + std::to_string(kMaxPattern));
+  return false;
+}
 
 void Confirm(Session* s, std::string_view kind, Slice name) {
   s->reply()->Push(3);
@@ -36,11 +47,14 @@ bool MakeRoom(Session* s, const Names& names) {
 
 using Change = void (Subscriptions::*)(Slice name);
 
-void Add(Session* s, Arguments names, std::string_view kind, Change add) {
+void Add(Session* s, Arguments names, std::string_view kind, size_t limit, Change add) {
   Subscriptions* const subscriptions = s->subscriptions();
   if (!subscriptions->possible()) return s->reply()->Error("ERR this connection cannot be sent messages");
   size_t bytes = subscriptions->bytes();
-  for (const Slice& name : names) bytes += Subscriptions::CostOf(name);
+  for (const Slice& name : names) {
+    if (!NameFits(s, name, limit)) return;
+    bytes += Subscriptions::CostOf(name);
+  }
   if (bytes > s->limits().max_subscribed) {
     return s->reply()->Error("ERR the names of this connection's channels and patterns have more than " +
                              std::to_string(s->limits().max_subscribed) + " bytes; unsubscribe from some");
@@ -99,9 +113,13 @@ constexpr Subcommand kPubSubCommands[] = {
 
 }  // namespace
 
-void Subscribe(Session* s, Arguments args) { Add(s, args.subspan(1), "subscribe", &Subscriptions::AddChannel); }
+void Subscribe(Session* s, Arguments args) {
+  Add(s, args.subspan(1), "subscribe", kMaxChannel, &Subscriptions::AddChannel);
+}
 
-void PSubscribe(Session* s, Arguments args) { Add(s, args.subspan(1), "psubscribe", &Subscriptions::AddPattern); }
+void PSubscribe(Session* s, Arguments args) {
+  Add(s, args.subspan(1), "psubscribe", kMaxPattern, &Subscriptions::AddPattern);
+}
 
 void Unsubscribe(Session* s, Arguments args) {
   Remove(s, args.subspan(1), s->subscriptions()->channels(), "unsubscribe", &Subscriptions::RemoveChannel);
@@ -117,6 +135,7 @@ void Publish(Session* s, Arguments args) {
         "ERR PUBLISH reaches the subscribers of one server, and this one is part of a cluster; use a server without "
         "Cluster = Yes for channels");
   }
+  if (!NameFits(s, args[1], kMaxChannel)) return;
   s->reply()->Integer(static_cast<int64_t>(s->Publish(args[1], args[2])));
 }
 

@@ -10,10 +10,6 @@ namespace {
 
 using zkdb::test::TempDirectory;
 
-std::string Bulk(std::string_view text) {
-  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
-}
-
 std::string Confirmation(std::string_view kind, std::string_view name, int count, char head = '*') {
   return std::string(1, head) + "3\r\n" + Bulk(kind) + Bulk(name) + ":" + std::to_string(count) + "\r\n";
 }
@@ -172,6 +168,16 @@ TEST(names_of_channels_are_limited) {
   EXPECT(a.Call({"SUBSCRIBE", std::string(300, 'x')}).starts_with("-ERR the names of this connection's channels"));
   EXPECT_EQ(a.Send("UNSUBSCRIBE a\r\nSUBSCRIBE c\r\n"),
             Confirmation("unsubscribe", "a", 1) + Confirmation("subscribe", "c", 2));
+}
+
+TEST(names_of_channels_and_patterns_have_a_length) {
+  TestServer server(TempDirectory());
+  TestClient a(&server, 1);
+  EXPECT(a.Call({"PUBLISH", std::string(65600, 'x'), "text"}).starts_with("-ERR the name has 65600 bytes"));
+  EXPECT(a.Call({"SUBSCRIBE", "a", std::string(65600, 'x')}).starts_with("-ERR the name has 65600 bytes"));
+  EXPECT(a.Call({"PSUBSCRIBE", std::string(1025, '*')}).starts_with("-ERR the name has 1025 bytes"));
+  EXPECT(server.pubsub()->idle());
+  EXPECT(a.Call({"SUBSCRIBE", "__keyspace@0__:" + std::string(65535, 'x')}).starts_with("*3\r\n$9\r\nsubscribe"));
 }
 
 TEST(who_loses_the_right_to_a_channel_is_closed) {

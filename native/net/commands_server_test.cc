@@ -11,10 +11,6 @@ namespace {
 
 using zkdb::test::TempDirectory;
 
-std::string Bulk(std::string_view text) {
-  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
-}
-
 // The arguments of the entries, newest first.
 std::vector<std::vector<std::string>> Noted(const TestServer& server) {
   std::vector<std::vector<std::string>> noted;

@@ -151,6 +151,11 @@ class TestMailbox : public Mailbox {
   void Wake() override { ++woken; }
 };
 
+// A bulk string as it is replied.
+inline std::string Bulk(std::string_view text) {
+  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
+}
+
 // A command as clients send it.
 inline std::string Encode(std::initializer_list<std::string_view> words) {
   std::string bytes = "*" + std::to_string(words.size()) + "\r\n";
