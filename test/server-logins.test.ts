@@ -18,6 +18,9 @@ import { newFolder } from './helpers/shapes.js'
 const everything = ['Rights = read, write, scan, admin', 'Databases = *']
 const wrongPassword = '-WRONGPASS invalid username-password pair or user is disabled.\r\n'
 
+/** For logins where their limit is not what is tested: all tests of this file share one thread. */
+const patientMs = 60_000
+
 /** A server with an access file, and what its audit heard. */
 interface Guarded {
   server: Server
@@ -28,7 +31,8 @@ interface Guarded {
 async function startGuarded(t: ExecutionContext, lines: string[], options: ServeOptions = {}): Promise<Guarded> {
   const file = writeAccess(join(newFolder(), 'access.conf'), ...lines)
   const audit: AuditEvent[] = []
-  const server = await startServer(t, { accessFile: file, onAudit: (event) => audit.push(event), ...options })
+  const onAudit = (event: AuditEvent) => audit.push(event)
+  const server = await startServer(t, { accessFile: file, onAudit, loginMs: patientMs, ...options })
   return { server, file, audit }
 }
 
@@ -160,7 +164,7 @@ test('connections that end while their login is checked leave nothing behind', a
   await logIn(t, server, 'alice', 'right')
 })
 
-test('connections that come back all at once log in, and their password is hashed once', async (t) => {
+test.serial('connections that come back all at once log in, and their password is hashed once', async (t) => {
   const made = verifier.formatVerifier(await verifier.makeVerifier(Buffer.from('right')))
   const { server } = await startGuarded(t, ['[User alice]', `Verifier = ${made}`, ...everything])
   const clients = await Promise.all(Array.from({ length: 400 }, () => connectTo(t, portOf(server))))
@@ -356,7 +360,7 @@ test('the audit hears of logins, refusals, denials and admin commands, and of no
   t.notRegex(JSON.stringify(audit), /secret|55/)
 })
 
-test('a flood of commands of an admin is counted where it is not told', async (t) => {
+test.serial('a flood of commands of an admin is counted where it is not told', async (t) => {
   const { server, audit } = await startGuarded(t, [await section('chief', 'c', ...everything)])
   const chief = await logIn(t, server, 'chief', 'c')
   const count = 50_000

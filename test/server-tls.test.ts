@@ -51,7 +51,9 @@ function filesOf({ cert, key }: Certificate, folder = newFolder()): { tlsCertifi
 
 /** A server with TLS alone, on a free port. */
 function startTls(t: ExecutionContext<World>, options: ServeOptions = {}): Promise<Server> {
-  return startServer(t, { listen: [], tlsListen: '127.0.0.1:0', ...filesOf(t.context.server), ...options })
+  // All tests of this file share one thread: where limits of time are not what is tested, they are far away.
+  const defaults = { listen: [], tlsListen: '127.0.0.1:0', loginMs: 60_000, ...filesOf(t.context.server) }
+  return startServer(t, { ...defaults, ...options })
 }
 
 /** The options of a server that knows alice by her certificate. */

@@ -92,7 +92,6 @@ export class TlsFront {
   async listen(address: ListenAddress): Promise<ListenAddress> {
     const { tcpDelay, listenQueueLength } = this.#settings
     const listener = createListener({
-      allowHalfOpen: true,
       noDelay: !tcpDelay,
       keepAlive: true,
       keepAliveInitialDelay: keepAliveMs
@@ -157,6 +156,8 @@ export class TlsFront {
   }
 
   #adopt(socket: TLSSocket): void {
+    // Only from here on: who ends his side before the keys are agreed on is gone.
+    socket.allowHalfOpen = true
     const { host, address } = peerOf(socket)
     const known = host === '' ? false : this.#userOf(socket, address)
     if (!known) {
