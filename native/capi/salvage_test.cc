@@ -231,7 +231,8 @@ TEST(a_damaged_newest_meta_does_not_bring_older_values_back) {
                         "k" + std::string(1, static_cast<char>('d' + round)));
     ASSERT_EQ(db.Close(), ZKDB_OK);
   }
-  // A close after so many changes writes several checkpoints of one state; this one makes the other meta an older state.
+  // A close after so many changes writes several checkpoints of one state; this one makes the other meta an older
+  // state.
   TestDb few;
   ASSERT_EQ(patient.Open(&few), ZKDB_OK);
   patient.Put(&few, 0, 2, "last ");
