@@ -48,7 +48,7 @@ void ChangeTime(Session* s, Slice key, uint64_t time, uint8_t flags) {
   batch->Expire(key, time, flags);
   zkdb_write_result result{};
   zkdb_error error{};
-  if (s->store().Write(*batch, 0, &result, &error) != ZKDB_OK) return s->Fail(error);
+  if (s->Write(*batch, 0, &result, &error) != ZKDB_OK) return s->Fail(error);
   s->reply()->Integer(static_cast<int64_t>(result.existed));
 }
 
@@ -81,7 +81,7 @@ void SetFor(Session* s, Arguments args, std::string_view command, TimeUnit unit)
   batch->PutTimed(ZKDB_OP_PUT, args[1], args[3], time);
   zkdb_write_result result{};
   zkdb_error error{};
-  if (s->store().Write(*batch, 0, &result, &error) != ZKDB_OK) return s->Fail(error);
+  if (s->Write(*batch, 0, &result, &error) != ZKDB_OK) return s->Fail(error);
   s->reply()->Ok();
 }
 

@@ -235,6 +235,18 @@ TEST(writes_are_told_as_events_when_that_is_on) {
   EXPECT_EQ(a.Messages(), std::string());
 }
 
+TEST(changes_of_when_keys_end_are_told_as_events) {
+  TestServer server(TempDirectory());
+  server.events = kAllEvents;
+  TestClient a(&server, 1);
+  TestClient b(&server, 2);
+  a.Send("SUBSCRIBE __keyevent@0__:set __keyevent@0__:expire __keyevent@0__:persist\r\n");
+  b.Send("SETEX k 100 1\r\nEXPIRE k 200\r\nEXPIRE k 300 NX\r\nEXPIRE none 5\r\nPERSIST k\r\nPERSIST k\r\n");
+  EXPECT_EQ(a.Messages(), EventOf("set", "k") + EventOf("expire", "k") + EventOf("persist", "k"));
+  b.Send("ZK.BATCH EXPIRE k 4102444800000 0 EXPIRE none 4102444800000 0 AT 4102444800000 PUT l 1\r\n");
+  EXPECT_EQ(a.Messages(), EventOf("expire", "k") + EventOf("set", "l"));
+}
+
 TEST(events_of_a_transaction_are_told_when_it_is_committed) {
   TestServer server(TempDirectory());
   server.events = kEventKeyevent | kEventString;

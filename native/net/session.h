@@ -230,7 +230,7 @@ class Session {
   void NoteSubscriptions();
   void SendMessages();
   bool TellsEvents() const;
-  void TellEvent(zkdb_op kind, Slice key);
+  void TellEvent(zkdb_op kind, Slice key, Slice value);
   void TellSets();
   void LogIn(const std::string& user, std::shared_ptr<const Rights> rights);
   void LogOut();

@@ -8,7 +8,24 @@ namespace zkdb::net {
 
 namespace {
 
-bool IsDelete(zkdb_op kind) { return kind == ZKDB_OP_DELETE || kind == ZKDB_OP_DELETE_IF_VALUE; }
+// What an operation that took place is told as; nullptr: it is not told.
+const char* EventOf(zkdb_op kind, Slice value) {
+  switch (kind) {
+    case ZKDB_OP_DELETE_RANGE: return nullptr;
+    case ZKDB_OP_DELETE:
+    case ZKDB_OP_DELETE_IF_VALUE: return "del";
+    case ZKDB_OP_EXPIRE: return Load64(value.data) == 0 ? "persist" : "expire";
+    default: return "set";
+  }
+}
+
+uint32_t ClassOf(zkdb_op kind) {
+  const bool generic = kind == ZKDB_OP_DELETE || kind == ZKDB_OP_DELETE_IF_VALUE || kind == ZKDB_OP_EXPIRE;
+  return generic ? kEventGeneric : kEventString;
+}
+
+// Whether it does nothing where its key is not there.
+bool NeedsKey(zkdb_op kind) { return kind == ZKDB_OP_DELETE || kind == ZKDB_OP_EXPIRE; }
 
 }  // namespace
 
@@ -18,32 +35,34 @@ zkdb_code Session::Write(const BatchBuilder& batch, uint32_t write_flags, zkdb_w
                          zkdb_durability durability) {
   const bool tells = TellsEvents();
   // The batch says how many of its keys it has found, and not which.
-  std::vector<bool> absent;
+  std::vector<bool> idle;
   if (tells) {
-    EachOperation(batch.bytes(), [&](zkdb_op kind, Slice key) {
+    EachOperation(batch.bytes(), [&](zkdb_op kind, Slice key, Slice) {
       size_t size = 0;
-      absent.push_back(kind == ZKDB_OP_DELETE && store_.Size(key, &size, nullptr) == ZKDB_NOT_FOUND);
+      idle.push_back(NeedsKey(kind) && store_.Size(key, &size, nullptr) == ZKDB_NOT_FOUND);
     });
   }
   const zkdb_code code = store_.Write(batch, write_flags, result, error, durability);
   if (code != ZKDB_OK || result->failed_index >= 0 || !tells) return code;
   size_t i = 0;
-  EachOperation(batch.bytes(), [&](zkdb_op kind, Slice key) {
-    if (!absent[i++]) TellEvent(kind, key);
+  EachOperation(batch.bytes(), [&](zkdb_op kind, Slice key, Slice value) {
+    // A time that is changed on a condition tells by its count whether it was.
+    if (kind == ZKDB_OP_EXPIRE && idle.size() == 1) idle[0] = result->existed == 0;
+    if (!idle[i++]) TellEvent(kind, key, value);
   });
   return code;
 }
 
 void Session::TellSets() {
   if (!TellsEvents()) return;
-  EachOperation(sets_.bytes(), [this](zkdb_op kind, Slice key) { TellEvent(kind, key); });
+  EachOperation(sets_.bytes(), [this](zkdb_op kind, Slice key, Slice value) { TellEvent(kind, key, value); });
 }
 
-void Session::TellEvent(zkdb_op kind, Slice key) {
-  if (kind == ZKDB_OP_DELETE_RANGE) return;
+void Session::TellEvent(zkdb_op kind, Slice key, Slice value) {
+  const char* const name = EventOf(kind, value);
   const uint32_t classes = server_->event_classes();
-  if ((classes & (IsDelete(kind) ? kEventGeneric : kEventString)) == 0) return;
-  const std::string event = IsDelete(kind) ? "del" : "set";
+  if (name == nullptr || (classes & ClassOf(kind)) == 0) return;
+  const std::string event = name;
   const std::string database = "@" + std::to_string(info_.database) + "__:";
   if ((classes & kEventKeyspace) != 0) Publish("__keyspace" + database + key.ToString(), event);
   if ((classes & kEventKeyevent) != 0) Publish("__keyevent" + database + event, key);

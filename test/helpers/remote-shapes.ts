@@ -42,8 +42,10 @@ export class PartitionServer {
   async start(): Promise<void> {
     const path = join(this.folder, 'server.sock')
     const listen = this.#address || (this.kind === 'unix' ? path : '127.0.0.1:0')
+    // Hundreds of them run in the memory of a test machine.
+    const logFileSize = 256 * 1024
     this.#server = await serve(
-      { path: join(this.folder, 'data'), partitions: 2, durability: 'none' },
+      { path: join(this.folder, 'data'), partitions: 2, durability: 'none', logFileSize },
       { listen, threads: 1, ...this.options }
     )
     this.#address = this.#server.address()
@@ -87,7 +89,13 @@ export class RemotePlace {
       ...(names.length > 1 ? limits[i]! : []),
       ...(server === undefined ? [] : ['IsRemote = Yes', `AddressPath = ${server.address}`, ...keys])
     ])
-    const main = ['[main]', 'Database = mixed', `Partitions = ${names.join(';')}`, 'Durability = none']
+    const main = [
+      '[main]',
+      'Database = mixed',
+      `Partitions = ${names.join(';')}`,
+      'Durability = none',
+      'LogFileSize = 256K'
+    ]
     writeFileSync(this.location, `${[...main, ...sections].join('\n')}\n`)
   }
 

@@ -60,7 +60,7 @@ export interface ServeOptions {
   clusterAddress?: string | undefined
   /**
    * Which keyspace events are published for writes of clients, as Redis writes it: `K` by key, `E` by event, `g` for
-   * `del`, `$` for `set`, `A` for all; `Yes` is `KEA`. Default: none. `KeyspaceEvents`.
+   * `del`, `expire` and `persist`, `$` for `set`, `A` for all; `Yes` is `KEA`. Default: none. `KeyspaceEvents`.
    */
   keyspaceEvents?: string | undefined
   /** Where BGSAVE puts its copies; made when it is not there. `BackupDir`. Default: BGSAVE is refused. */
