@@ -60,7 +60,7 @@ const damages: Record<string, { code: string; damage: (segment: string) => void 
     code: 'ZKDB_NOT_ZKDB',
     damage: (segment) => writeFileSync(segment, 'Dear diary,\n'.repeat(9999))
   },
-  'a file of a newer format': { code: 'ZKDB_VERSION', damage: (segment) => setVersion(segment, 2) },
+  'a file of a newer format': { code: 'ZKDB_VERSION', damage: (segment) => setVersion(segment, 3) },
   'a truncated segment': { code: 'ZKDB_SEGMENT_MISSING', damage: (segment) => truncateSync(segment, 5 * 4096) },
   'a segment cut to less than its metas': {
     code: 'ZKDB_SEGMENT_MISSING',

@@ -1,4 +1,5 @@
 // Records that end: what calls see of them, what the log and the files keep of them, and the sweep.
+#include <atomic>
 #include <thread>
 
 #include "capi/engine_test_util.h"
@@ -437,6 +438,24 @@ TEST(a_sweep_that_cannot_write_its_log_fails_as_a_write_does) {
   t.env.SetHook(nullptr);
   EXPECT_EQ(t.db.Get("a"), "");
   EXPECT(!t.db.Close().ok());
+}
+
+TEST(a_sweep_reaches_every_partition_while_another_one_runs) {
+  TestDb db;
+  ASSERT_EQ(db.Open(MakeShape(TempDirectory(), 3)), ZKDB_OK);
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    while (!stop.load()) EXPECT_EQ(zkdb_sweep(db.get(), nullptr, nullptr), ZKDB_OK);
+  });
+  for (int round = 0; round < 300; ++round) {
+    BatchBytes batch;
+    for (char first = 'a'; first <= 'z'; ++first) batch.PutTimed("k" + std::string(1, first), "v", 1);
+    EXPECT_EQ(db.Write(batch), ZKDB_OK);
+    EXPECT_EQ(zkdb_sweep(db.get(), nullptr, nullptr), ZKDB_OK);
+    EXPECT_EQ(db.Stats().expiring, 0u);
+  }
+  stop.store(true);
+  other.join();
 }
 
 // ---- the C interface

@@ -374,20 +374,18 @@ TEST(a_lock_that_cannot_be_taken_names_the_call_and_leaves_no_descriptor) {
 
 TEST(a_lock_holds_though_the_process_number_cannot_be_written_or_read) {
   if (!Begin()) return;
-  for (const char* call : {"ftruncate", "pwrite"}) {
-    const NothingLeft nothing;
-    Place place;
-    std::unique_ptr<FileLock> lock;
-    std::unique_ptr<FileLock> second;
-    const auto again = [&] { return place.env.Lock(place.path, &second); };
-    EXPECT_OK(place.With({{call, ENOSPC}}, [&] { return place.env.Lock(place.path, &lock); }));
-    EXPECT_CODE(again(), ZKDB_LOCKED);
-    EXPECT(place.env.ProbeLock(place.path).message().find("process unknown") != std::string::npos);
-    EXPECT(place.With({{"pread", EIO}}, again).message().find("process unknown") != std::string::npos);
-    // A probe that cannot tell does not say that it is held.
-    EXPECT_OK(place.With({{"flock", ENOLCK}}, [&] { return place.env.ProbeLock(place.path); }));
-    EXPECT_OK(place.With({{"open", EACCES}}, [&] { return place.env.ProbeLock(place.path); }));
-  }
+  const NothingLeft nothing;
+  Place place;
+  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<FileLock> second;
+  const auto again = [&] { return place.env.Lock(place.path, &second); };
+  EXPECT_OK(place.With({{"pwrite", ENOSPC}}, [&] { return place.env.Lock(place.path, &lock); }));
+  EXPECT_CODE(again(), ZKDB_LOCKED);
+  EXPECT(place.env.ProbeLock(place.path).message().find("process unknown") != std::string::npos);
+  EXPECT(place.With({{"pread", EIO}}, again).message().find("process unknown") != std::string::npos);
+  // A probe that cannot tell does not say that it is held.
+  EXPECT_OK(place.With({{"flock", ENOLCK}}, [&] { return place.env.ProbeLock(place.path); }));
+  EXPECT_OK(place.With({{"open", EACCES}}, [&] { return place.env.ProbeLock(place.path); }));
 }
 
 TEST(the_holder_of_a_lock_is_the_number_at_the_start_of_its_file) {

@@ -96,13 +96,13 @@ Status Engine::Sweep(uint64_t most_ms, uint64_t* removed) {
   if (InTransaction()) return Status::Invalid("a transaction is open on this thread; end it before the sweep");
   const uint64_t now_ms = env_->MonotonicMs();
   const uint64_t deadline_ms = most_ms > UINT64_MAX - now_ms ? UINT64_MAX : now_ms + most_ms;
+  // Each sweep begins with another partition, so that one that never ends does not keep the others. Taken once: another
+  // sweep that runs at the same time must not make this one leave a partition out.
+  const uint32_t first = sweep_first_.fetch_add(1, std::memory_order_relaxed);
   for (uint32_t i = 0; i < partition_count(); ++i) {
-    // Each round begins with another partition, so that one that never ends does not keep the others.
-    const uint32_t partition = (sweep_first_.load(std::memory_order_relaxed) + i) % partition_count();
-    ZKDB_RETURN_IF_ERROR(SweepPartition(partition, deadline_ms, removed));
+    ZKDB_RETURN_IF_ERROR(SweepPartition((first + i) % partition_count(), deadline_ms, removed));
     if (env_->MonotonicMs() >= deadline_ms) break;
   }
-  sweep_first_.fetch_add(1, std::memory_order_relaxed);
   return Status::Ok();
 }
 
