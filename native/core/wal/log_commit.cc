@@ -7,10 +7,9 @@
 namespace zkdb {
 namespace {
 
-constexpr uint64_t kBlock = 4096;
 constexpr size_t kZeroChunk = 64 << 10;
-constexpr size_t kMaxZeroParts = (kLogZeroAhead + kBlock) / kZeroChunk + 1;
-alignas(kBlock) const std::array<uint8_t, kZeroChunk> kZeros{};
+constexpr size_t kMaxZeroParts = (kLogZeroAhead + kLogBlock) / kZeroChunk + 1;
+alignas(kLogBlock) const std::array<uint8_t, kZeroChunk> kZeros{};
 
 // Fills `parts` with the zeros for [from, to); returns how many.
 size_t ZeroParts(uint64_t from, uint64_t to, Slice* parts) {
@@ -108,7 +107,7 @@ Status LogWriter::WritePiece(LogFile* file, uint64_t offset, Slice bytes, bool a
   size_t count = 1;
   uint64_t end = offset + bytes.size;
   if (ahead && bytes.size < kLogZeroAheadBelow && end > file->written_up_to) {
-    const uint64_t to = std::min(RoundUp(end + kLogZeroAhead, kBlock), file->size);
+    const uint64_t to = std::min(RoundUp(end + kLogZeroAhead, kLogBlock), file->size);
     count += ZeroParts(end, to, &parts[1]);
     end = std::max(end, to);
   }

@@ -4,11 +4,10 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "core/wal/log_limits.h"
 
 namespace zkdb {
 namespace {
-
-constexpr uint64_t kBlock = 4096;
 
 std::shared_ptr<LogFile> FromFound(FoundLogFile* found) {
   auto file = std::make_shared<LogFile>();
@@ -61,7 +60,7 @@ Status LogFileSet::Begin(uint64_t space, LogFileHeader* header, bool* names_fail
   auto file = std::make_shared<LogFile>();
   file->number = next_number();
   const uint64_t needed = kLogHeaderSize + space;
-  file->size = needed <= options_.file_size ? options_.file_size : RoundUp(needed, kBlock);
+  file->size = needed <= options_.file_size ? options_.file_size : RoundUp(needed, kLogBlock);
   header->number = file->number;
   Describe(header, file->size);
   file->end = kLogHeaderSize;

@@ -6,6 +6,9 @@
 
 namespace zkdb {
 
+// What file systems allocate and write at least. Bytes.
+inline constexpr uint64_t kLogBlock = 4096;
+
 // Pending bytes at which an append writes the buffer; a larger record is never buffered.
 inline constexpr size_t kLogBufferSize = 1 << 20;
 
