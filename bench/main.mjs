@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { MultiBar } from 'cli-progress'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { describeMachine, describeVersions } from './lib/machine.mjs'
 import { runLimits } from './lib/native.mjs'
+import { wholeNumber } from './lib/options.mjs'
 import { planSteps, selectEngines, selectWorkloads } from './lib/plan.mjs'
 import { linesOf } from './lib/report.mjs'
 import { writeResults } from './lib/results.mjs'
@@ -31,13 +32,6 @@ options.`
 
 function list(text) {
   return text.split(',').map((word) => word.trim())
-}
-
-function wholeNumber(text) {
-  const number = Number(text.replaceAll('_', ''))
-  if (!Number.isSafeInteger(number) || number < 1)
-    throw new InvalidArgumentError('It must be a whole number from 1 on.')
-  return number
 }
 
 function program() {

@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { idleConnections } from './lib/idle-connections.mjs'
 import { describeMachine, describeVersions } from './lib/machine.mjs'
+import { wholeNumber } from './lib/options.mjs'
 import { redisBenchmark } from './lib/redis-benchmark.mjs'
 import { serverReport } from './lib/server-report.mjs'
 import { fill, startRedis, startZkdb, versionOf } from './lib/servers.mjs'
@@ -26,13 +27,6 @@ const examples = `
 Examples:
   node bench/server.mjs --rounds 1 --scale 10 --keys 10000
   node bench/server.mjs --results bench/results`
-
-function wholeNumber(text) {
-  const number = Number(text.replaceAll('_', ''))
-  if (!Number.isSafeInteger(number) || number < 1)
-    throw new InvalidArgumentError('It must be a whole number from 1 on.')
-  return number
-}
 
 function program() {
   return new Command('bench:server')
