@@ -1,4 +1,5 @@
-// The server of zkdb beside redis-server, with redis-benchmark as the client, and the client of zkdb beside ioredis.
+// The server of zkdb beside redis-server, with redis-benchmark as the client; the client of zkdb beside ioredis; idle
+// connections; and a merged scan of several servers.
 // `node bench/server.mjs --help` has the options.
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,6 +11,7 @@ import { promisify } from 'node:util'
 import { Command } from 'commander'
 import { idleConnections } from './lib/idle-connections.mjs'
 import { describeMachine, describeVersions } from './lib/machine.mjs'
+import { mergedScan } from './lib/merged-scan.mjs'
 import { wholeNumber } from './lib/options.mjs'
 import { redisBenchmark } from './lib/redis-benchmark.mjs'
 import { serverReport } from './lib/server-report.mjs'
@@ -19,6 +21,8 @@ import { median } from './lib/stats.mjs'
 const run = promisify(execFile)
 const clientScript = fileURLToPath(new URL('lib/measure-client.mjs', import.meta.url))
 const shape = { clients: 50, size: 100 }
+/** Servers of the database that a merged scan reads. */
+const scanServers = 4
 /** Requests of one measurement, by pipeline; and where each of them waits for the disk. */
 const requests = { 1: 200_000, 16: 2_000_000, 64: 4_000_000 }
 const durableRequests = { 1: 20_000, 16: 200_000, 64: 800_000 }
@@ -126,7 +130,9 @@ async function measure(options, folder) {
   })
   const durable = rows.filter((row) => row.isDurable)
   await onPair(join(folder, 'durable'), true, options.keys, (servers) => race(servers, durable, options))
-  return { rows: rows.map(summarized), clients: medians(relaxed.clients), idle: relaxed.idle }
+  const place = { folder: join(folder, 'scan'), servers: scanServers, say }
+  const scans = await mergedScan({ ...place, keys: options.keys, rounds: options.rounds })
+  return { rows: rows.map(summarized), clients: medians(relaxed.clients), idle: relaxed.idle, scans }
 }
 
 /** The median of each figure of the samples of each name. */
@@ -160,7 +166,7 @@ async function main() {
       started,
       machine,
       versions,
-      configuration: { ...shape, keys, rounds, connections, calls },
+      configuration: { ...shape, keys, rounds, connections, calls, scanServers },
       ...figures
     }
     const report = serverReport(result)

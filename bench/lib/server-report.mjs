@@ -3,7 +3,7 @@ import { markdownTable } from 'markdown-table'
 import { digits } from './format.mjs'
 
 /** The least that the server has to reach, as times redis-server; of durable writes against `appendfsync always`. */
-const targets = { get: { 1: 1, 16: 1.2, 64: 1.3 }, set: { 1: 1, 16: 1, 64: 1 }, durable: 5, client: 1.3 }
+const targets = { get: { 1: 1, 16: 1.2, 64: 1.3 }, set: { 1: 1, 16: 1, 64: 1 }, durable: 5, client: 1.3, scan: 1e6 }
 
 function verdict(ratio, target) {
   return `${digits(ratio)}x | ${target}x | ${ratio >= target ? 'met' : 'MISSED'}`.split(' | ')
@@ -55,10 +55,26 @@ function idleText({ before, meanwhile, addedMiB }, count) {
   ].join('\n')
 }
 
+const scanTitles = {
+  packed: '`scanSync().chunks()`, packed',
+  records: '`scanSync()`, a key and a value each',
+  asynchronous: '`iterator().nextv(1000)`'
+}
+
+function scanTable(scans) {
+  const body = Object.entries(scans).map(([way, { perSecond }]) => {
+    const isMet = perSecond >= targets.scan
+    return [scanTitles[way], `${digits(perSecond / 1000)}k/s`, `${targets.scan / 1000}k/s`, isMet ? 'met' : 'MISSED']
+  })
+  return markdownTable([['', 'records', 'target', ''], ...body], { align: ['l', 'r', 'r', 'l'] })
+}
+
 /** The report in markdown. */
 export function serverReport(result) {
   const client = 'The client, against the same server of zkdb; ioredis with `enableAutoPipelining`:'
   const idle = idleText(result.idle, result.configuration.connections)
-  const parts = [conditions(result), serverTable(result.rows), client, clientTable(result.clients), idle]
+  const scan = `A database on ${result.configuration.scanServers} servers is read in the order of its keys:`
+  const clients = [client, clientTable(result.clients)]
+  const parts = [conditions(result), serverTable(result.rows), ...clients, idle, scan, scanTable(result.scans)]
   return `# Server and client\n\n${parts.join('\n\n')}\n`
 }

@@ -3,7 +3,8 @@ import { percentile } from '../lib/stats.mjs'
 
 const commits = 2000
 const concurrent = 1000
-const turns = 10
+const turns = 50
+const warmUps = 5
 
 /** Overwrites one record after the other, and keeps the latency of each. */
 async function oneByOne(context, method) {
@@ -51,9 +52,9 @@ async function together(context) {
     })
     return store.putMany(keys, values)
   }
-  await write(0)
+  for (let turn = 0; turn < warmUps; turn++) await write(turn)
   await context.time(workload.name, turns * count, async () => {
-    for (let turn = 1; turn <= turns; turn++) await write(turn)
+    for (let turn = warmUps; turn < warmUps + turns; turn++) await write(turn)
   })
   await context.verify(store, (i) => [data.value(i, versions[i])])
   await store.close()
