@@ -1,6 +1,6 @@
 /**
  * One measurement of a merged scan as a process: `node measure-scan.mjs CONFIGURATION WAY KEYS`. Reads the whole
- * database, which lies on several servers, checks that every key comes once and in order, and prints records per second.
+ * database, which lies on several servers, checks number and order of the records, and prints records per second.
  */
 import process from 'node:process'
 import { openSync } from '../../dist/esm/index.js'

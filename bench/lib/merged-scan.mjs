@@ -1,4 +1,4 @@
-/** A database over several servers, its keys spread by their hash slots, and how fast it is read in the order of keys. */
+/** A database over several servers, keys spread by their hash slots, and how fast it is read in the order of keys. */
 import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'

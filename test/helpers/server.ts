@@ -10,7 +10,7 @@ import { newFolder } from './shapes.js'
 
 /** Starts a server on a free port, over a new database unless `path` names one. It is closed when the test ends. */
 export async function startServer(t: ExecutionContext, options: ServeOptions = {}, path?: string): Promise<Server> {
-  const server = await serve({ path: path ?? newFolder() }, { listen: '127.0.0.1:0', ...options })
+  const server = await serve({ path: path ?? newFolder() }, { listen: '127.0.0.1:0', threads: 2, ...options })
   t.teardown(() => server.close({ deadlineMs: 100 }))
   return server
 }

@@ -144,8 +144,13 @@ export class Server {
   }
 }
 
+/** With two processors one is left to the network and the clients, which a second thread would wait for. */
+function defaultThreads(): number {
+  return availableParallelism() > 2 ? 2 : 1
+}
+
 async function start(path: string, options: ServeOptions): Promise<Server> {
-  const all: ServeOptions = { threads: Math.min(2, availableParallelism()), ...readServerKeys(path), ...given(options) }
+  const all: ServeOptions = { threads: defaultThreads(), ...readServerKeys(path), ...given(options) }
   checkTexts(all)
   const files = tlsFilesOf(all)
   const credentials = files && readTlsFiles(files)

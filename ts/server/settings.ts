@@ -18,7 +18,7 @@ import type { TlsFiles } from './tls-files.js'
 export interface ServeOptions {
   /** `host:port`, `:port` (loopback) or the path of a Unix socket. Default `AddressPath`, else `127.0.0.1:6379`. */
   listen?: string | readonly string[] | undefined
-  /** Threads that serve connections, 1..64. Default 2, or 1 where there is one processor. */
+  /** Threads that serve connections, 1..64. Default 2, or 1 with one or two processors. */
   threads?: number | undefined
   /** Connections that may wait to be taken: `ListenQueueLength`. Default 511. */
   listenQueueLength?: number | undefined
