@@ -68,6 +68,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportFunctions(env, exports, environment, kFunctions, std::size(kFunctions));
   ExportDatabaseFunctions(env, exports, environment);
   ExportReadFunctions(env, exports, environment);
+  ExportLookupFunctions(env, exports, environment);
   ExportWriteFunctions(env, exports, environment);
   ExportScanFunctions(env, exports, environment);
   ExportOperationFunctions(env, exports, environment);

@@ -38,6 +38,8 @@ class Arguments {
   bool Bytes(size_t i, uint8_t** data, size_t* size) const { return Array(i, napi_uint8_array, data, size); }
   bool Uint32s(size_t i, uint32_t** data, size_t* count) const { return Array(i, napi_uint32_array, data, count); }
 
+  bool Doubles(size_t i, double** data, size_t* count) const { return Array(i, napi_float64_array, data, count); }
+
   // A string without a NUL, which no path and no option may have.
   bool String(size_t i, std::string* out) const {
     size_t size = 0;
@@ -126,6 +128,7 @@ void ExportFunctions(napi_env env, napi_value exports, Environment* environment,
 
 void ExportDatabaseFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportReadFunctions(napi_env env, napi_value exports, Environment* environment);
+void ExportLookupFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportWriteFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportScanFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportOperationFunctions(napi_env env, napi_value exports, Environment* environment);

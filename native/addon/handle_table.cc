@@ -47,10 +47,23 @@ void HandleTable::ReleaseCursorsOf(uint32_t transaction) {
   }
 }
 
+std::shared_ptr<void> HandleTable::Lend(Handle* handle) {
+  if (handle->loan == nullptr) {
+    const HandleKind kind = handle->kind;
+    handle->loan = std::shared_ptr<void>(handle->object, [kind](void* object) { CloseObject(kind, object); });
+  }
+  return handle->loan;
+}
+
 void HandleTable::Release(Handle* handle) {
   void* object = std::exchange(handle->object, nullptr);
   const HandleKind kind = handle->kind;
+  const std::shared_ptr<void> loan = std::move(handle->loan);
   Free(handle);
+  if (loan == nullptr) CloseObject(kind, object);
+}
+
+void HandleTable::CloseObject(HandleKind kind, void* object) {
   switch (kind) {
     case HandleKind::kSnapshot: zkdb_snapshot_close(static_cast<zkdb_snapshot*>(object)); break;
     case HandleKind::kCursor: zkdb_cursor_close(static_cast<zkdb_cursor*>(object)); break;

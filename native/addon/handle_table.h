@@ -9,6 +9,8 @@
 //  2. An id is never 0 and fits into 30 bits: V8 keeps it as a small integer.
 //  3. Snapshots, cursors and transactions name the id of their database and are released before it; a cursor over a
 //     transaction names it and is released before it.
+//  4. A snapshot or cursor that was lent to a job is closed when its handle is released and the last such job is gone:
+//     before the database, which waits for its jobs.
 #pragma once
 
 #include <cstddef>
@@ -51,6 +53,7 @@ struct Handle {
   uint32_t transaction = 0;  // id of the transaction that a cursor reads, or 0
   uint64_t serial = 0;       // of all handles of the table, never used again
   void* object = nullptr;
+  std::shared_ptr<void> loan;  // owns `object` from its first Lend on
   std::shared_ptr<DbRef> db;
 };
 
@@ -77,6 +80,12 @@ class HandleTable {
   // The serial number of an open handle of any kind, or 0.
   uint64_t SerialOf(uint32_t id) const;
 
+  // Shares the native object of a snapshot or cursor with a job, which lets go of it on the JavaScript thread.
+  std::shared_ptr<void> Lend(Handle* handle);
+
+  // Whether a job has the object.
+  static bool IsLent(const Handle& handle) { return handle.loan.use_count() > 1; }
+
   // Releases the native object of a snapshot, cursor or transaction and frees its slot.
   void Release(Handle* handle);
 
@@ -90,6 +99,7 @@ class HandleTable {
   void ReleaseAll();
 
  private:
+  static void CloseObject(HandleKind kind, void* object);
   void Free(Handle* handle);
 
   std::vector<Handle> handles_;

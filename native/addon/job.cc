@@ -8,7 +8,15 @@ namespace zkdb::addon {
 Job::Job(Environment* environment, std::shared_ptr<DbRef> db) : environment_(environment), db_(std::move(db)) {}
 
 Job::~Job() {
+  for (napi_ref ref : kept_) {
+    if (ref != nullptr) napi_delete_reference(env_, ref);
+  }
   if (work_ != nullptr) napi_delete_async_work(env_, work_);
+}
+
+void Job::Keep(napi_env env, napi_value array) {
+  env_ = env;
+  napi_create_reference(env, array, 1, kept_[0] == nullptr ? &kept_[0] : &kept_[1]);
 }
 
 napi_value Job::Promise(napi_env env, Job* job) {
@@ -80,17 +88,9 @@ void Job::Resolve(napi_env env) {
 }
 
 WriteJob::~WriteJob() {
-  {
-    // A job that was cancelled before it ran still waits in the queue.
-    const std::lock_guard<std::mutex> lock(db_->write_mutex);
-    if (!done_) std::erase(db_->queued, this);
-  }
-  if (owner_ != nullptr) napi_delete_reference(owner_env_, owner_);
-}
-
-void WriteJob::Keep(napi_env env, napi_value buffer) {
-  owner_env_ = env;
-  napi_create_reference(env, buffer, 1, &owner_);
+  // A job that was cancelled before it ran still waits in the queue.
+  const std::lock_guard<std::mutex> lock(db_->write_mutex);
+  if (!done_) std::erase(db_->queued, this);
 }
 
 void WriteJob::Enqueue() {

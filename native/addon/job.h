@@ -28,6 +28,9 @@ class Job {
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 
+  // Keeps a JavaScript array, whose memory the job uses, as long as the job lives. At most twice.
+  void Keep(napi_env env, napi_value array);
+
   // Creates the job's promise. Returns null, and deletes the job, when the environment is ending.
   static napi_value Promise(napi_env env, Job* job);
   // Hands the job to the thread pool; the job deletes itself when it is finished.
@@ -60,6 +63,7 @@ class Job {
   void Resolve(napi_env env);
 
   napi_env env_ = nullptr;
+  napi_ref kept_[2] = {};
   napi_async_work work_ = nullptr;
   napi_deferred deferred_ = nullptr;
   std::atomic<bool> aborted_{false};
@@ -75,7 +79,6 @@ class WriteJob : public Job {
       : Job(environment, std::move(db)), batch_(batch), size_(size), durability_(durability), flags_(flags) {}
   ~WriteJob() override;
 
-  void Keep(napi_env env, napi_value buffer);
   // Puts the job at the end of its database's queue.
   void Enqueue();
   // Runs every batch that waits. REQUIRES: db.write_mutex is held.
@@ -94,8 +97,6 @@ class WriteJob : public Job {
   uint32_t flags_;
   bool done_ = false;  // guarded by db_->write_mutex
   zkdb_write_result result_ = {};
-  napi_env owner_env_ = nullptr;
-  napi_ref owner_ = nullptr;
 };
 
 // Sets object[name] = value; does nothing when the environment is ending.

@@ -1,7 +1,10 @@
 // Cursors. A chunk of records goes into one buffer of JavaScript's, with the place of each record in an array.
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "addon/arguments.h"
+#include "addon/job.h"
 #include "addon/text.h"
 
 namespace zkdb::addon {
@@ -55,10 +58,12 @@ napi_value CursorOpen(napi_env env, napi_callback_info info) {
   return args.Fail(ZKDB_NO_MEMORY, "too many open handles in this thread");
 }
 
-// The cursor that argument 0 names, or null.
+// The cursor that argument 0 names, or null: when there is none, and while a job reads it.
 Handle* CursorOf(const Arguments& args) {
   uint32_t id;
-  return args.Uint(0, &id) ? args.environment().handles().Find(id, HandleKind::kCursor) : nullptr;
+  if (!args.Uint(0, &id)) return nullptr;
+  Handle* cursor = args.environment().handles().Find(id, HandleKind::kCursor);
+  return cursor != nullptr && HandleTable::IsLent(*cursor) ? nullptr : cursor;
 }
 
 // Fills `offsets` from the headers of the packed records. Returns whether every byte of keys and values is ASCII.
@@ -81,37 +86,105 @@ bool FillOffsets(const uint8_t* chunk, uint32_t count, uint32_t* offsets) {
   return bits == 0;
 }
 
+// Where records are read to.
+struct ChunkTarget {
+  uint8_t* chunk;
+  size_t capacity;
+  uint32_t* offsets;
+  uint32_t max_records;
+};
+
+// Reads (chunk: Uint8Array, offsets: Uint32Array, maxRecords) from argument 1 on.
+bool ReadChunkTarget(const Arguments& args, ChunkTarget* target) {
+  size_t offsets_count;
+  if (!args.Bytes(1, &target->chunk, &target->capacity) || !args.Uint32s(2, &target->offsets, &offsets_count) ||
+      !args.Uint(3, &target->max_records) || target->capacity > INT32_MAX) {
+    return false;
+  }
+  const size_t room = offsets_count / kOffsetsPerRecord;
+  if (target->max_records > room) target->max_records = static_cast<uint32_t>(room);
+  return true;
+}
+
 // cursorNext(cursor, chunk: Uint8Array, offsets: Uint32Array, maxRecords): records. Used bytes, whether the range is
 // exhausted and whether the chunk is ASCII are in the state array; so is the size that a record needs which does not
 // fit.
 napi_value CursorNext(napi_env env, napi_callback_info info) {
   const Arguments args(env, info);
   Environment& environment = args.environment();
-  uint8_t* chunk;
-  uint32_t* offsets;
-  size_t capacity, offsets_count;
-  uint32_t max_records;
-  if (!args.Bytes(1, &chunk, &capacity) || !args.Uint32s(2, &offsets, &offsets_count) || !args.Uint(3, &max_records) ||
-      capacity > INT32_MAX) {
-    return args.Invalid();
-  }
+  ChunkTarget to;
+  if (!ReadChunkTarget(args, &to)) return args.Invalid();
   Handle* cursor = CursorOf(args);
   if (cursor == nullptr) return args.Closed();
-  const size_t room = offsets_count / kOffsetsPerRecord;
-  if (max_records > room) max_records = static_cast<uint32_t>(room);
   size_t used = 0;
   uint32_t count = 0;
   int done = 0;
-  const zkdb_code code = zkdb_cursor_next(static_cast<zkdb_cursor*>(cursor->object), chunk, capacity, max_records,
-                                          &used, &count, &done, &environment.error());
+  const zkdb_code code = zkdb_cursor_next(static_cast<zkdb_cursor*>(cursor->object), to.chunk, to.capacity,
+                                          to.max_records, &used, &count, &done, &environment.error());
   if (code != ZKDB_OK) {
     environment.state(kStateNeeded) = static_cast<double>(used);
     return args.Code(code);
   }
   environment.state(kStateUsed) = static_cast<double>(used);
   environment.state(kStateDone) = done;
-  environment.state(kStateAscii) = FillOffsets(chunk, count, offsets);
+  environment.state(kStateAscii) = FillOffsets(to.chunk, count, to.offsets);
   return args.Number(count);
+}
+
+class CursorJob : public Job {
+ public:
+  CursorJob(Environment* environment, std::shared_ptr<DbRef> db, std::shared_ptr<void> cursor, const ChunkTarget& to)
+      : Job(environment, std::move(db)), cursor_(std::move(cursor)), to_(to) {}
+
+ protected:
+  void Execute() override {
+    code_ = zkdb_cursor_next(static_cast<zkdb_cursor*>(cursor_.get()), to_.chunk, to_.capacity, to_.max_records, &used_,
+                             &count_, &done_, &error_);
+    if (code_ == ZKDB_OK) ascii_ = FillOffsets(to_.chunk, count_, to_.offsets);
+  }
+
+  void Describe(napi_env env, napi_value result) override {
+    SetNumber(env, result, "used", static_cast<double>(used_));
+    SetNumber(env, result, "count", count_);
+    SetBoolean(env, result, "isDone", done_ != 0);
+    SetBoolean(env, result, "isAscii", ascii_);
+  }
+
+ private:
+  const std::shared_ptr<void> cursor_;
+  const ChunkTarget to_;
+  size_t used_ = 0;
+  uint32_t count_ = 0;
+  int done_ = 0;
+  bool ascii_ = false;
+};
+
+// cursorNextAsync(cursor, chunk: Uint8Array, offsets: Uint32Array, maxRecords): Promise<{code, used, count, isDone,
+// isAscii}>, or a negative number. As cursorNext, on the thread pool; `used` is also the size that a record needs which
+// does not fit. The cursor can be closed meanwhile, and is used for nothing else; nor are the arrays.
+napi_value CursorNextAsync(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  Environment& environment = args.environment();
+  ChunkTarget to;
+  if (!ReadChunkTarget(args, &to)) return args.Invalid();
+  Handle* cursor = CursorOf(args);
+  // The state of a transaction belongs to this thread.
+  if (cursor == nullptr || cursor->transaction != 0) return args.Closed();
+  Handle* db = environment.handles().Find(cursor->parent, HandleKind::kDb);
+  if (db == nullptr) return args.Closed();
+  auto* job = new CursorJob(&environment, db->db, environment.handles().Lend(cursor), to);
+  job->Keep(env, args[1]);
+  job->Keep(env, args[2]);
+  napi_value promise = Job::Start(env, job);
+  return promise == nullptr ? args.Closed() : promise;
+}
+
+// cursorIsRemote(cursor): 1 when a server may have to be waited for, else 0
+napi_value CursorIsRemote(napi_env env, napi_callback_info info) {
+  const Arguments args(env, info);
+  Handle* cursor = CursorOf(args);
+  if (cursor == nullptr) return args.Closed();
+  return args.Number(zkdb_cursor_is_remote(static_cast<zkdb_cursor*>(cursor->object)));
 }
 
 // cursorSeek(cursor, keySize): 0
@@ -147,10 +220,12 @@ napi_value CursorMissing(napi_env env, napi_callback_info info) {
   return args.Number(missing.partition);
 }
 
-// cursorClose(cursor): 0
+// cursorClose(cursor): 0. A cursor that a job reads is closed when that is finished.
 napi_value CursorClose(napi_env env, napi_callback_info info) {
   const Arguments args(env, info);
-  Handle* cursor = CursorOf(args);
+  uint32_t id;
+  if (!args.Uint(0, &id)) return args.Invalid();
+  Handle* cursor = args.environment().handles().Find(id, HandleKind::kCursor);
   if (cursor == nullptr) return args.Closed();
   args.environment().handles().Release(cursor);
   return args.Number(0);
@@ -170,8 +245,14 @@ napi_value Estimate(napi_env env, napi_callback_info info) {
 }
 
 constexpr FunctionEntry kFunctions[] = {
-    {"cursorOpen", CursorOpen},   {"cursorNext", CursorNext}, {"cursorSeek", CursorSeek},
-    {"cursorClose", CursorClose}, {"estimate", Estimate},     {"cursorMissing", CursorMissing},
+    {"cursorNextAsync", CursorNextAsync},
+    {"cursorIsRemote", CursorIsRemote},
+    {"cursorOpen", CursorOpen},
+    {"cursorNext", CursorNext},
+    {"cursorSeek", CursorSeek},
+    {"cursorClose", CursorClose},
+    {"estimate", Estimate},
+    {"cursorMissing", CursorMissing},
 };
 
 }  // namespace

@@ -86,6 +86,10 @@ zkdb_code zkdb_cursor_seek(zkdb_cursor* cursor, const void* key, size_t key_size
   });
 }
 
+int zkdb_cursor_is_remote(const zkdb_cursor* cursor) {
+  return cursor->mixed != nullptr && cursor->mixed->has_remote() ? 1 : 0;
+}
+
 zkdb_code zkdb_cursor_missing(const zkdb_cursor* cursor, uint32_t index, zkdb_missing* out) {
   if (cursor->mixed == nullptr || index >= cursor->mixed->missing().size()) return ZKDB_NOT_FOUND;
   const zkdb::MissingPart& part = cursor->mixed->missing()[index];

@@ -304,6 +304,10 @@ ZKDB_EXPORT zkdb_code zkdb_cursor_open(zkdb_db *db, zkdb_snapshot *snapshot, zkd
 ZKDB_EXPORT zkdb_code zkdb_cursor_next(zkdb_cursor *cursor, void *buffer, size_t capacity, uint32_t max_records,
                                        size_t *used, uint32_t *count, int *done, zkdb_error *err);
 
+/* 1 when the cursor's range may have records in a remote partition, so that zkdb_cursor_next may wait for a server;
+ * else 0. */
+ZKDB_EXPORT int zkdb_cursor_is_remote(const zkdb_cursor *cursor);
+
 /* What a cursor with ZKDB_SCAN_PARTIAL could not read: the keys of its range that belong to `partition`, and of these
  * the ones behind `from` in the cursor's direction, or all of them when `from` is NULL. */
 typedef struct zkdb_missing {

@@ -45,6 +45,7 @@ class MixedScan {
   Status Seek(Slice key);
 
   const std::vector<MissingPart>& missing() const { return missing_; }
+  bool has_remote() const { return !remotes_.empty(); }
 
  private:
   class RemotePart;
