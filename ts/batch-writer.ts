@@ -26,7 +26,7 @@ import {
 } from './binding.js'
 import type { Data } from './bytes.js'
 import { errorFrom, type ZkdbError } from './errors.js'
-import { localPlace, type Places, placesOf, spanning } from './places.js'
+import { localPlace, type Places, spanning } from './places.js'
 
 /** What a write with conditions did. */
 export interface WriteResult {
@@ -123,14 +123,10 @@ export class BatchWriter {
   #isIsolated = false
   #spare: BatchBuffer | undefined
 
-  constructor(handle: DatabaseHandle) {
+  /** @param places - undefined when all of the database is local. */
+  constructor(handle: DatabaseHandle, places: Places | undefined) {
     this.#handle = handle
-    this.#places = placesOf(handle)
-  }
-
-  /** Whether a partition is remote. */
-  get hasRemote(): boolean {
-    return this.#places !== undefined
+    this.#places = places
   }
 
   /** Whether operations wait or run. */

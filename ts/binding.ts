@@ -31,6 +31,27 @@ export interface NativeOperationResult extends NativeFailure {
   count?: number
 }
 
+/** Figures, as native/addon/operation_functions.cc makes them. */
+export interface NativeStats extends NativeFailure {
+  stats: unknown
+}
+
+/** What look-ups on the thread pool found: with a code, the first `done` keys are answered all the same. */
+export interface NativeLookups extends NativeFailure {
+  done: number
+  /** Bytes that the value of the key after them needs, when it does not fit. */
+  needed: number
+  isAscii: boolean
+}
+
+/** A chunk that was read on the thread pool; `used` is also the size of a record that does not fit. */
+export interface NativeChunk extends NativeFailure {
+  used: number
+  count: number
+  isDone: boolean
+  isAscii: boolean
+}
+
 /** The functions of the addon; see native/addon. Numbers not named otherwise are handles. */
 export interface Binding {
   registerBuffers(keys: Uint8Array, values: Uint8Array, state: Float64Array): number
@@ -77,6 +98,23 @@ export interface Binding {
     found: Uint8Array
   ): number
   partitionOf(db: number, keySize: number): number
+  getManyAsync(
+    db: number,
+    snapshot: number,
+    keys: Uint8Array,
+    offsets: Uint32Array,
+    count: number,
+    buffer: Uint8Array,
+    sizes: Uint32Array
+  ): Promise<NativeLookups> | number
+  expiryManyAsync(
+    db: number,
+    snapshot: number,
+    keys: Uint8Array,
+    offsets: Uint32Array,
+    count: number,
+    times: Float64Array
+  ): Promise<NativeLookups> | number
 
   write(db: number, batch: Uint8Array, size: number, durability: number, flags: number): number
   writeAsync(
@@ -108,6 +146,13 @@ export interface Binding {
     scanFlags: number
   ): number
   cursorNext(cursor: number, chunk: Uint8Array, offsets: Uint32Array, maxRecords: number): number
+  cursorNextAsync(
+    cursor: number,
+    chunk: Uint8Array,
+    offsets: Uint32Array,
+    maxRecords: number
+  ): Promise<NativeChunk> | number
+  cursorIsRemote(cursor: number): number
   cursorSeek(cursor: number, keySize: number): number
   cursorClose(cursor: number): number
   estimate(db: number, partition: number, loSize: number, hiSize: number, rangeFlags: number): number
@@ -116,7 +161,7 @@ export interface Binding {
   partitionDescribe(db: number, index: number): NativePartition | number
   databaseName(db: number): string | number
   checkpointsActivate(db: number, on: number): number
-  stats(db: number, flags: number): Promise<NativeFailure & { stats: unknown }> | number
+  stats(db: number, flags: number): Promise<NativeStats> | number
   operation(db: number, kind: number, directory: string): StartedJob<NativeOperationResult> | number
   jobProgress(job: number): number
   jobAbort(job: number): number

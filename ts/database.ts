@@ -23,7 +23,7 @@ import {
 } from './operations.js'
 import { readExpiry, readFast, readHas, readMany } from './point-reads.js'
 import { Scan, type ScanOptions } from './scan.js'
-import { openSnapshotHandle } from './snapshot.js'
+import { openSnapshotHandle, type Snapshot } from './snapshot.js'
 import { SyncCalls } from './sync-calls.js'
 import { assertFunction, runTransaction, Transaction } from './transaction.js'
 import type {
@@ -114,6 +114,13 @@ export class Database<K = string, V = string> extends LevelDatabase<K, V> {
   /** As {@link getExpirySync}. */
   async getExpiry<Key = K>(key: Key, options: GetManyOptions<Key, V> = {}): Promise<number | null | undefined> {
     if (this.status === 'opening') await this.deferAsync(async () => undefined)
+    if (this._remote !== undefined) {
+      const { handle } = this._opened()
+      const encoded = encodeKey(this._source.keyEncoding(options.keyEncoding), key)
+      openSnapshotHandle(options.snapshot, handle)
+      const found = this._remote.lookUp(encoded, 'expiry', options.snapshot as Snapshot | undefined)
+      if (found !== undefined) return found as Promise<number | null | undefined>
+    }
     return this.getExpirySync(key, options)
   }
 

@@ -1,10 +1,12 @@
 /**
- * The asynchronous iterators of Level over a {@link RecordReader}. A chunk is read inline: the file is mapped, so it
- * costs microseconds, less than a trip to another thread.
+ * The asynchronous iterators of Level over a {@link RecordReader}. A chunk of local partitions is read inline: the file
+ * is mapped, so it costs microseconds, less than a trip to another thread. Where a server has part of the range, chunks
+ * are read on the thread pool.
  */
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
 import type { DatabaseHandle } from './batch-writer.js'
 import { type Data, writeKey } from './bytes.js'
+import type { JobQueue } from './job-queue.js'
 import { type EncodedRange, isInRange, type ScanMode } from './range.js'
 import { type Format, RecordReader } from './record-reader.js'
 import { type Snapshot, snapshotHandle } from './snapshot.js'
@@ -22,6 +24,8 @@ type Any = any
 /** Records that `all` reads in one turn of the event loop. */
 const turnRecords = 10_000
 
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 /**
  * What the three kinds of iterators have in common: what an item is. Where the reader cannot be opened, as in a damaged
  * file, the calls that read say so, as Level has it: an iterator that throws while it is made could not be closed.
@@ -30,11 +34,11 @@ class Items<Item> {
   readonly #opened: RecordReader | undefined
   readonly #failure: unknown
   readonly #range: EncodedRange
-  readonly #item: (reader: RecordReader, i: number) => Item
+  protected readonly item: (reader: RecordReader, i: number) => Item
 
   constructor(open: () => RecordReader, range: EncodedRange, item: (reader: RecordReader, i: number) => Item) {
     this.#range = range
-    this.#item = item
+    this.item = item
     try {
       this.#opened = open()
     } catch (error) {
@@ -42,24 +46,25 @@ class Items<Item> {
     }
   }
 
-  get #reader(): RecordReader {
+  /** @throws what its opening threw */
+  protected get reader(): RecordReader {
     if (this.#opened === undefined) throw this.#failure
     return this.#opened
   }
 
-  next(remaining: number): Item | undefined {
-    const reader = this.#reader
+  next(remaining: number): Item | undefined | Promise<Item | undefined> {
+    const reader = this.reader
     if (reader.index >= reader.count && !reader.fill(remaining)) return undefined
-    return this.#item(reader, reader.index++)
+    return this.item(reader, reader.index++)
   }
 
-  nextv(size: number): Item[] {
-    const reader = this.#reader
+  nextv(size: number): Item[] | Promise<Item[]> {
+    const reader = this.reader
     const items: Item[] = []
     while (items.length < size) {
       if (reader.index >= reader.count && !reader.fill(size - items.length)) break
       const end = Math.min(reader.count, reader.index + size - items.length)
-      for (let i = reader.index; i < end; i++) items.push(this.#item(reader, i))
+      for (let i = reader.index; i < end; i++) items.push(this.item(reader, i))
       reader.index = end
     }
     return items
@@ -67,10 +72,10 @@ class Items<Item> {
 
   /** Everything that is left, up to `limit`. Other work of the event loop comes in between. */
   async all(limit: number): Promise<Item[]> {
-    const items = this.nextv(Math.min(limit, turnRecords))
+    const items = this.nextv(Math.min(limit, turnRecords)) as Item[]
     for (let read = items.length; read === turnRecords && items.length < limit; ) {
-      await new Promise((resolve) => setImmediate(resolve))
-      const more = this.nextv(Math.min(limit - items.length, turnRecords))
+      await turn()
+      const more = this.nextv(Math.min(limit - items.length, turnRecords)) as Item[]
       read = more.length
       for (const item of more) items.push(item)
     }
@@ -85,6 +90,52 @@ class Items<Item> {
 
   close(): void {
     this.#opened?.close()
+  }
+}
+
+/** Items whose chunks are read on the thread pool, where a server has part of the range. */
+class RemoteItems<Item> extends Items<Item> {
+  readonly #scans: JobQueue
+
+  constructor(
+    open: () => RecordReader,
+    range: EncodedRange,
+    item: (reader: RecordReader, i: number) => Item,
+    scans: JobQueue
+  ) {
+    super(open, range, item)
+    this.#scans = scans
+  }
+
+  override next(remaining: number): Item | undefined | Promise<Item | undefined> {
+    const { reader } = this
+    return reader.index < reader.count ? this.item(reader, reader.index++) : this.#nextOfChunk(remaining)
+  }
+
+  async #nextOfChunk(remaining: number): Promise<Item | undefined> {
+    const { reader } = this
+    return (await reader.fillLater(remaining, this.#scans)) ? this.item(reader, reader.index++) : undefined
+  }
+
+  override async nextv(size: number): Promise<Item[]> {
+    const { reader } = this
+    const items: Item[] = []
+    while (items.length < size) {
+      if (reader.index >= reader.count && !(await reader.fillLater(size - items.length, this.#scans))) break
+      const end = Math.min(reader.count, reader.index + size - items.length)
+      for (; reader.index < end; reader.index++) items.push(this.item(reader, reader.index))
+    }
+    return items
+  }
+
+  override async all(limit: number): Promise<Item[]> {
+    const items: Item[] = []
+    for (let read = turnRecords; read === turnRecords && items.length < limit; await turn()) {
+      const more = await this.nextv(Math.min(limit - items.length, turnRecords))
+      read = more.length
+      for (const item of more) items.push(item)
+    }
+    return items
   }
 }
 
@@ -120,10 +171,11 @@ const value = (reader: RecordReader, i: number): Data => reader.value(i)!
 export class EntryIterator<Db, K, V> extends AbstractIterator<Db, K, V> {
   readonly #items: Items<[Data | undefined, Data | undefined]>
 
-  constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions) {
+  constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions, scans: JobQueue | undefined) {
     super(db, options as Any)
     const wanted = { keys: options.keys !== false, values: options.values !== false }
-    this.#items = new Items(() => openReader(handle, options, wanted), options, entry)
+    const open = () => openReader(handle, options, wanted)
+    this.#items = scans === undefined ? new Items(open, options, entry) : new RemoteItems(open, options, entry, scans)
   }
 
   async _next(): Promise<unknown> {
@@ -147,9 +199,10 @@ export class EntryIterator<Db, K, V> extends AbstractIterator<Db, K, V> {
 export class KeyIterator<Db, K> extends AbstractKeyIterator<Db, K> {
   readonly #items: Items<Data>
 
-  constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions) {
+  constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions, scans: JobQueue | undefined) {
     super(db, options as Any)
-    this.#items = new Items(() => openReader(handle, options, { keys: true, values: false }), options, key)
+    const open = () => openReader(handle, options, { keys: true, values: false })
+    this.#items = scans === undefined ? new Items(open, options, key) : new RemoteItems(open, options, key, scans)
   }
 
   async _next(): Promise<unknown> {
@@ -173,9 +226,10 @@ export class KeyIterator<Db, K> extends AbstractKeyIterator<Db, K> {
 export class ValueIterator<Db, K, V> extends AbstractValueIterator<Db, K, V> {
   readonly #items: Items<Data>
 
-  constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions) {
+  constructor(db: Db, handle: DatabaseHandle, options: IteratorOptions, scans: JobQueue | undefined) {
     super(db, options as Any)
-    this.#items = new Items(() => openReader(handle, options, { keys: false, values: true }), options, value)
+    const open = () => openReader(handle, options, { keys: false, values: true })
+    this.#items = scans === undefined ? new Items(open, options, value) : new RemoteItems(open, options, value, scans)
   }
 
   async _next(): Promise<unknown> {

@@ -9,6 +9,7 @@ import { assertLocation } from './database-options.js'
 import { ZkdbError } from './errors.js'
 import { type Logged, log, type ZkDBT } from './legacy-types.js'
 import { describePartition, describePartitions } from './operations.js'
+import { placesOf } from './places.js'
 import { readValue } from './point-reads.js'
 import { RecordReader } from './record-reader.js'
 import { SyncWriter } from './sync-writer.js'
@@ -30,7 +31,7 @@ export class LegacyStore implements Logged {
     assertLocation(dbfile)
     const id = checked(binding.openSync(dbfile, []))
     this.#handle = { id, guard: binding.guard(id) }
-    this.#writer = new SyncWriter(this.#handle, new BatchWriter(this.#handle))
+    this.#writer = new SyncWriter(this.#handle, new BatchWriter(this.#handle, placesOf(this.#handle)))
     try {
       this.#partition = partition === undefined ? -1 : partitionNamed(this.#handle, partition, isRemote)
     } catch (error) {

@@ -1,6 +1,7 @@
 /**
- * What abstract-level asks of an implementation, over the addon. Reads are inline native calls; asynchronous writes
- * gather in a {@link BatchWriter}. The public additions of zkdb are in database.ts.
+ * What abstract-level asks of an implementation, over the addon. Reads are inline native calls, unless a server may
+ * keep them waiting: then they gather in {@link RemoteReads}, as asynchronous writes do in a {@link BatchWriter}. The
+ * public additions of zkdb are in database.ts.
  */
 import {
   type AbstractBatchOperation,
@@ -8,6 +9,7 @@ import {
   AbstractLevel,
   type AbstractSublevelOptions
 } from 'abstract-level'
+import { BatchBuffer } from './batch-buffer.js'
 import { BatchWriter, type DatabaseHandle, type WriteResult } from './batch-writer.js'
 import { binding, WriteFlag } from './binding.js'
 import { type Data, writeKey } from './bytes.js'
@@ -17,9 +19,11 @@ import { assertLocation, type DatabaseOptions, nativeOptions, type OpenOptions }
 import { errorFrom, notOpen } from './errors.js'
 import { EntryIterator, type IteratorOptions, KeyIterator, ValueIterator } from './iterator.js'
 import { Operations, openHandle } from './operations.js'
-import { type PrivateOperation, packDeletes, packOperations } from './pack.js'
+import { type PrivateOperation, packDeletes, packDeletesLater, packOperations } from './pack.js'
+import { placesOf } from './places.js'
 import { readHas, readHasMany, readMany, readValue, type ValueFormat } from './point-reads.js'
 import { type EncodedRange, writeRange } from './range.js'
+import { RemoteReads } from './remote-reads.js'
 import { openSnapshotHandle, Snapshot, snapshotHandle } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { SyncWriter } from './sync-writer.js'
@@ -91,15 +95,19 @@ export class Opened {
   readonly writer: BatchWriter
   readonly sync: SyncWriter
   readonly operations: Operations
+  /** When a partition is remote. */
+  readonly remote: RemoteReads | undefined
   /** The `zkdb_write_flag` set of `clear`: over several servers there is no other way than part by part. */
   readonly clearFlags: number
 
   constructor(id: number) {
     this.handle = { id, guard: binding.guard(id) }
-    this.writer = new BatchWriter(this.handle)
+    const places = placesOf(this.handle)
+    this.writer = new BatchWriter(this.handle, places)
     this.sync = new SyncWriter(this.handle, this.writer)
     this.operations = new Operations(this.handle)
-    this.clearFlags = this.writer.hasRemote ? WriteFlag.nonAtomic : 0
+    this.remote = places === undefined ? undefined : new RemoteReads(this.handle, places)
+    this.clearFlags = places === undefined ? 0 : WriteFlag.nonAtomic
   }
 }
 
@@ -109,6 +117,8 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
   #opened: Opened | undefined
   /** Opened by `openSync` in this turn of the event loop: abstract-level does not know yet. */
   #isEarly = false
+  /** The asynchronous reads of an open database that has a remote partition. */
+  protected _remote: RemoteReads | undefined
 
   /**
    * @param location - a configuration file or a directory, or options with `path`.
@@ -123,7 +133,7 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
     super(manifest as Any, forward)
     this.#location = path
     if (opened === undefined) return
-    this.#opened = new Opened(opened as number)
+    this.#begin(opened as number)
     this.#isEarly = true
   }
 
@@ -139,7 +149,12 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
       this.#isEarly = false
       return
     }
-    this.#opened = new Opened(await openHandle(this.#location, nativeOptions(options), options))
+    this.#begin(await openHandle(this.#location, nativeOptions(options), options))
+  }
+
+  #begin(id: number): void {
+    this.#opened = new Opened(id)
+    this._remote = this.#opened.remote
   }
 
   /** Closes the database, when what is under way is done. */
@@ -152,8 +167,10 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
     const opened = this.#opened
     if (opened === undefined) return
     await opened.writer.drain()
+    await opened.remote?.drain()
     await opened.operations.stop()
     this.#opened = undefined
+    this._remote = undefined
     const promise = binding.close(opened.handle.id)
     if (typeof promise === 'number') return
     const result = await promise
@@ -189,7 +206,11 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
     return decode(encoding, readValue(handle.id, openSnapshotHandle(options?.snapshot, handle), size, encoding.format))
   }
 
-  _get(key: Data, options: PrivateOptions): Data | undefined {
+  _get(key: Data, options: PrivateOptions): Data | undefined | Promise<Data | undefined> {
+    if (this._remote !== undefined) {
+      const found = this._remote.lookUp(key, options.valueEncoding, options.snapshot)
+      if (found !== undefined) return found as Promise<Data | undefined>
+    }
     return this._getSync(key, options)
   }
 
@@ -200,30 +221,36 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
   }
 
   async _getMany(keys: Data[], options: PrivateOptions): Promise<(Data | undefined)[]> {
+    if (this._remote !== undefined) return this._remote.getMany(keys, options.valueEncoding, options.snapshot)
     const { handle } = this.#ready
     return readMany(handle.id, snapshotHandle(options.snapshot, handle), keys, options.valueEncoding)
   }
 
   async _has(key: Data, options: PrivateOptions): Promise<boolean> {
+    if (this._remote !== undefined) {
+      const found = this._remote.lookUp(key, 'has', options.snapshot)
+      if (found !== undefined) return found as Promise<boolean>
+    }
     const { handle } = this.#ready
     return readHas(handle.id, snapshotHandle(options.snapshot, handle), writeKey(key))
   }
 
   async _hasMany(keys: Data[], options: PrivateOptions): Promise<boolean[]> {
+    if (this._remote !== undefined) return this._remote.hasMany(keys, options.snapshot)
     const { handle } = this.#ready
     return readHasMany(handle.id, snapshotHandle(options.snapshot, handle), keys)
   }
 
   _iterator(options: IteratorOptions): EntryIterator<this, K, V> {
-    return new EntryIterator(this, this.#ready.handle, options)
+    return new EntryIterator(this, this.#ready.handle, options, this._remote?.scans)
   }
 
   _keys(options: IteratorOptions): KeyIterator<this, K> {
-    return new KeyIterator(this, this.#ready.handle, options)
+    return new KeyIterator(this, this.#ready.handle, options, this._remote?.scans)
   }
 
   _values(options: IteratorOptions): ValueIterator<this, K, V> {
-    return new ValueIterator(this, this.#ready.handle, options)
+    return new ValueIterator(this, this.#ready.handle, options, this._remote?.scans)
   }
 
   /**
@@ -349,7 +376,14 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
     // The records that are deleted are those that are there after the writes called before.
     await opened.writer.drain()
     const snapshot = snapshotHandle(options.snapshot, opened.handle)
-    await opened.writer.batch((batch) => packDeletes(batch, opened.handle, snapshot, options), durability, flags, false)
+    const { handle, remote, writer } = opened
+    if (remote === undefined) {
+      await writer.batch((batch) => packDeletes(batch, handle, snapshot, options), durability, flags, false)
+      return
+    }
+    const deletes = new BatchBuffer()
+    await packDeletesLater(deletes, handle, snapshot, options, remote.scans)
+    await writer.batch((batch) => batch.append(deletes), durability, flags, false)
   }
 
   /** A section of the database with keys, encodings and events of its own. */

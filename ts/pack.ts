@@ -5,6 +5,7 @@ import type { BatchBuffer } from './batch-buffer.js'
 import type { DatabaseHandle } from './batch-writer.js'
 import { Op } from './binding.js'
 import type { Data } from './bytes.js'
+import type { JobQueue } from './job-queue.js'
 import type { EncodedRange } from './range.js'
 import { RecordReader } from './record-reader.js'
 import { type Conditions, delKind, expectedValue, putKind, timeOf } from './write-options.js'
@@ -43,20 +44,45 @@ export interface LimitedRange extends EncodedRange {
   limit: number
 }
 
-/** Adds a delete for every key of the range that is there now, or in the snapshot with this handle if it is not 0. */
-export function packDeletes(batch: BatchBuffer, handle: DatabaseHandle, snapshot: number, range: LimitedRange): void {
-  const { gt, gte, lt, lte, reverse, limit } = range
-  const reader = new RecordReader(handle, {
+function readerOfKeys(handle: DatabaseHandle, snapshot: number, range: LimitedRange): RecordReader {
+  const { gt, gte, lt, lte, reverse } = range
+  return new RecordReader(handle, {
     ...{ gt, gte, lt, lte, reverse, snapshot },
     values: false,
     transaction: 0,
     keyFormat: 'view',
     valueFormat: 'none'
   })
-  let remaining = limit === -1 ? Number.POSITIVE_INFINITY : limit
+}
+
+function packChunk(batch: BatchBuffer, reader: RecordReader): void {
+  for (let i = 0; i < reader.count; i++) batch.add(Op.delete, reader.key(i) as Data, '')
+}
+
+const mostRecords = ({ limit }: LimitedRange): number => (limit === -1 ? Number.POSITIVE_INFINITY : limit)
+
+/** Adds a delete for every key of the range that is there now, or in the snapshot with this handle if it is not 0. */
+export function packDeletes(batch: BatchBuffer, handle: DatabaseHandle, snapshot: number, range: LimitedRange): void {
+  const reader = readerOfKeys(handle, snapshot, range)
   try {
-    for (; reader.fill(remaining); remaining -= reader.count) {
-      for (let i = 0; i < reader.count; i++) batch.add(Op.delete, reader.key(i) as Data, '')
+    for (let left = mostRecords(range); reader.fill(left); left -= reader.count) packChunk(batch, reader)
+  } finally {
+    reader.close()
+  }
+}
+
+/** As {@link packDeletes}, reading as `jobs` has room. */
+export async function packDeletesLater(
+  batch: BatchBuffer,
+  handle: DatabaseHandle,
+  snapshot: number,
+  range: LimitedRange,
+  jobs: JobQueue
+): Promise<void> {
+  const reader = readerOfKeys(handle, snapshot, range)
+  try {
+    for (let left = mostRecords(range); await reader.fillLater(left, jobs); left -= reader.count) {
+      packChunk(batch, reader)
     }
   } finally {
     reader.close()

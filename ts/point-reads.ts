@@ -123,6 +123,12 @@ function packKey(key: Data, at: number): number {
   return size
 }
 
+/** Keys in packed form, for a native call that copies them: the next packing uses the memory again. */
+export function packedKeysOf(keys: readonly Data[]): { keys: Buffer; offsets: Uint32Array } {
+  packKeys(keys, 0)
+  return { keys: packedKeys, offsets }
+}
+
 /** Calls `body` with `snapshot` or, where that is 0, with a new one that is closed afterwards. */
 function pinned<T>(db: number, snapshot: number, body: (snapshot: number) => T): T {
   if (snapshot !== 0) return body(snapshot)

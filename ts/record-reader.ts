@@ -10,8 +10,10 @@
  *     window alive, not the chunk.
  */
 import type { DatabaseHandle } from './batch-writer.js'
-import { binding, Code, checked, lastError, State, shared } from './binding.js'
+import { binding, Code, checked, lastError, type NativeChunk, State, shared } from './binding.js'
 import type { Data } from './bytes.js'
+import { errorFrom } from './errors.js'
+import type { JobQueue } from './job-queue.js'
 import { type EncodedRange, type MissingPart, type ScanMode, scanFlags, writeRange } from './range.js'
 import { BufferView, reserve, take } from './slab.js'
 
@@ -53,6 +55,8 @@ export class RecordReader {
   readonly #handle: DatabaseHandle
   #cursor: number
   #guard: object | undefined
+  /** Whether the range is in part a server's; unknown until somebody asks. */
+  #isRemote: boolean | undefined
   #isDone = false
   #isAscii = false
   #nextRecords = firstRecords
@@ -96,18 +100,54 @@ export class RecordReader {
    * @throws ZKDB_CORRUPT, ZKDB_SNAPSHOT_EXPIRED, ZKDB_CLOSED, ZKDB_IO
    */
   fill(limit: number): boolean {
-    this.index = 0
-    this.count = 0
-    if (this.#isDone || limit <= 0) return false
-    const wanted = Math.min(limit, limit < maxRecords && limit > this.#nextRecords ? limit : this.#nextRecords)
-    this.count = this.#read(wanted)
-    this.#isAscii = shared.state[State.ascii] === 1
-    this.#isDone = shared.state[State.done] === 1
+    const wanted = this.#prepare(limit, reserve)
+    if (wanted === 0) return false
+    let count = binding.cursorNext(this.#cursor, this.#chunk, this.#offsets, wanted)
+    if (count === Code.bufferTooSmall) {
+      this.#chunk = Buffer.allocUnsafeSlow(shared.state[State.needed]!)
+      count = binding.cursorNext(this.#cursor, this.#chunk, this.#offsets, wanted)
+    }
+    if (count < 0) throw lastError()
+    if (!this.#reusesMemory) take(this.#chunk, shared.state[State.used]!)
+    return this.#received(count, shared.state[State.ascii] === 1, shared.state[State.done] === 1)
+  }
+
+  /**
+   * As {@link fill}, but on the thread pool when a server may have to be waited for. Nothing else is asked of the
+   * reader meanwhile but to close.
+   */
+  async fillLater(limit: number, jobs: JobQueue): Promise<boolean> {
+    this.#isRemote ??= checked(binding.cursorIsRemote(this.#cursor)) === 1
+    if (!this.#isRemote) return this.fill(limit)
+    // The pool's memory is given out to others meanwhile: the chunk gets its own.
+    const wanted = this.#prepare(limit, Buffer.allocUnsafeSlow)
+    if (wanted === 0) return false
+    for (;;) {
+      const { code, used, count, isAscii, isDone, ...failure } = await jobs.run(() => this.#readLater(wanted))
+      if (code === 0) return this.#received(count, isAscii, isDone)
+      if (code !== -Code.bufferTooSmall) throw errorFrom({ code, ...failure })
+      this.#chunk = Buffer.allocUnsafeSlow(used)
+    }
+  }
+
+  async #readLater(wanted: number): Promise<NativeChunk> {
+    const started = binding.cursorNextAsync(this.#cursor, this.#chunk, this.#offsets, wanted)
+    if (typeof started === 'number') throw lastError()
+    return started
+  }
+
+  /** Takes over a chunk that was read. */
+  #received(count: number, isAscii: boolean, isDone: boolean): boolean {
+    this.count = count
+    this.#isAscii = isAscii
+    this.#isDone = isDone
+    this.#memory = this.#chunk.buffer
+    this.#base = this.#chunk.byteOffset
     this.#textEnd = 0
     this.#nextRecords = Math.min(this.#nextRecords * growth, maxRecords)
     this.#nextSize = Math.min(this.#nextSize * growth, maxChunkSize)
     if (this.#onMissing !== undefined) this.#tellMissing(this.#onMissing)
-    return this.count > 0
+    return count > 0
   }
 
   #tellMissing(onMissing: (part: MissingPart) => void): void {
@@ -124,30 +164,21 @@ export class RecordReader {
     }
   }
 
-  /** Reads into a buffer that is large enough for at least one record. */
-  #read(wanted: number): number {
-    this.#prepare(wanted)
-    let count = binding.cursorNext(this.#cursor, this.#chunk, this.#offsets, wanted)
-    if (count === Code.bufferTooSmall) {
-      this.#chunk = Buffer.allocUnsafeSlow(shared.state[State.needed]!)
-      count = binding.cursorNext(this.#cursor, this.#chunk, this.#offsets, wanted)
-    }
-    if (count < 0) throw lastError()
-    if (!this.#reusesMemory) take(this.#chunk, shared.state[State.used]!)
-    this.#memory = this.#chunk.buffer
-    this.#base = this.#chunk.byteOffset
-    return count
-  }
-
-  #prepare(wanted: number): void {
+  /** Forgets the chunk and makes room for the next one. Returns how many records to read, 0 when there is none. */
+  #prepare(limit: number, memory: (size: number) => Buffer): number {
+    this.index = 0
+    this.count = 0
+    if (this.#isDone || limit <= 0) return 0
+    const wanted = Math.min(limit, limit < maxRecords && limit > this.#nextRecords ? limit : this.#nextRecords)
     // A limit that is known makes the first chunk fit it: about as many bytes a record as the defaults foresee.
     const size = Math.min(Math.max(this.#nextSize, wanted * (firstChunkSize / firstRecords)), maxChunkSize)
     if (!this.#reusesMemory) {
-      this.#chunk = reserve(size)
+      this.#chunk = memory(size)
     } else if (this.#chunk.length < size || this.#chunk.length > maxChunkSize) {
       this.#chunk = Buffer.allocUnsafeSlow(size)
     }
     if (this.#offsets.length < wanted * offsetsPerRecord) this.#offsets = new Uint32Array(wanted * offsetsPerRecord)
+    return wanted
   }
 
   /** Key and value of record `i` of the chunk, each as {@link key} and {@link value} give it. */
