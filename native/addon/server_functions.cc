@@ -36,6 +36,7 @@ constexpr Setting<uint64_t> kAmounts[] = {
     {"loginMs", &ServerOptions::login_ms},
     {"slowLogUs", &ServerOptions::slow_us},
     {"stuckMs", &ServerOptions::stuck_ms},
+    {"snapshotIdleMs", &ServerOptions::snapshot_idle_ms},
     {"maxPacketSize", &ServerOptions::frame_bytes},
     {"maxWaitingBytes", &ServerOptions::max_waiting_bytes},
 };

@@ -105,6 +105,8 @@ constexpr Command kCommands[] = {
     {"ZK.GET", ZkGet, -3, kRead | kFast | kNoMulti, kVerbRead, kKeys, 2, -1, 1,
      "The values of keys in the state of a snapshot."},
     {"ZK.PARTITIONS", ZkPartitions, 1, kRead, kVerbRead, kDatabase, 0, 0, 0, "The partitions of the database."},
+    {"ZK.PEXPIRETIME", ZkPExpireTime, 3, kRead | kFast | kNoMulti, kVerbRead, kKeys, 2, 2, 1,
+     "When a key ends, in milliseconds since 1970, in the state of a snapshot."},
     {"ZK.RANGE", ZkRange, -1, kRead, kReadScan, kRange, 0, 0, 0, "Records of a range in order."},
     {"ZK.SNAPSHOT", ZkSnapshot, -2, kRead | kFast | kNoMulti, kVerbRead, kDatabase, 0, 0, 0,
      "Keeps a state of the database for later reads, or lets go of it."},

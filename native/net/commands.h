@@ -65,6 +65,7 @@ void ExpireTime(Session* s, Arguments args);
 void PExpire(Session* s, Arguments args);
 void PExpireAt(Session* s, Arguments args);
 void PExpireTime(Session* s, Arguments args);
+void ZkPExpireTime(Session* s, Arguments args);
 void Persist(Session* s, Arguments args);
 void PSetEx(Session* s, Arguments args);
 void PTtl(Session* s, Arguments args);

@@ -105,6 +105,15 @@ void ExpireTime(Session* s, Arguments args) { ReplyTime(s, args[1], TimeUnit::kS
 
 void PExpireTime(Session* s, Arguments args) { ReplyTime(s, args[1], TimeUnit::kMilliseconds, false); }
 
+// ZK.PEXPIRETIME snapshot key: as PEXPIRETIME, of the state of the snapshot.
+void ZkPExpireTime(Session* s, Arguments args) {
+  int64_t id = 0;
+  if (!ParseInteger(args[1], &id)) return s->reply()->Error(kNotAnInteger);
+  if (!s->ReadAt(static_cast<uint64_t>(id))) return;
+  ReplyTime(s, args[2], TimeUnit::kMilliseconds, false);
+  s->ReadLatest();
+}
+
 void SetEx(Session* s, Arguments args) { SetFor(s, args, "setex", TimeUnit::kSeconds); }
 
 void PSetEx(Session* s, Arguments args) { SetFor(s, args, "psetex", TimeUnit::kMilliseconds); }

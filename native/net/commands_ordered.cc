@@ -171,25 +171,39 @@ size_t ReplyRecords(Session* s, const RangeOptions& options, RecordReader* reade
   return count;
 }
 
-// The records of a range and where it goes on.
-void ReplyRange(Session* s, const RangeOptions& options) {
+// The records of a range and where it goes on; with `pinned` (not 0) the number of that snapshot when it does. Gives
+// whether it does.
+bool ReplyRange(Session* s, const RangeOptions& options, uint64_t pinned = 0) {
   RecordReader reader(s->limits().max_output);
   if (reader.Open(s->store(), &options.range, options.scan_flags, options.limit) != ZKDB_OK) {
-    return s->Fail(reader.error());
+    s->Fail(reader.error());
+    return false;
   }
   OutputBuffer* const out = s->output();
   const size_t mark = out->size();
   std::string last;
-  s->reply()->Array(2);
+  s->reply()->Array(options.pin ? 3 : 2);
   const size_t place = s->reply()->StartArray();
   const size_t count = ReplyRecords(s, options, &reader, &last);
   if (reader.code() != ZKDB_OK && !out->overflowed()) {
     out->Truncate(mark);
-    return s->Fail(reader.error());
+    s->Fail(reader.error());
+    return false;
   }
   s->reply()->FinishArray(place, count * (options.keys && options.values ? 2 : 1));
   const bool more = count > 0 && !reader.exhausted();
   more ? s->reply()->Bulk(last) : s->reply()->Null();
+  if (options.pin) more ? s->reply()->Integer(static_cast<int64_t>(pinned)) : s->reply()->Null();
+  return more && !out->overflowed();
+}
+
+// The same of a state that stays when there is more: it is closed when nobody would know its number.
+void ReplyPinnedRange(Session* s, const RangeOptions& options) {
+  uint64_t id = 0;
+  if (!s->OpenSnapshot(&id) || !s->ReadAt(id)) return;
+  const bool more = ReplyRange(s, options, id);
+  s->ReadLatest();
+  if (!more) s->snapshots()->Close(id);
 }
 
 // ---- numbers of keys
@@ -300,14 +314,17 @@ void ZkClear(Session* s, Arguments args) {
   s->reply()->Integer(static_cast<int64_t>(deleted));
 }
 
-// ZK.RANGE [GT key | GTE key] [LT key | LTE key] [REVERSE] [LIMIT n] [KEYS | VALUES] [SNAPSHOT id]: an array of two:
-// the records (key, value, key, value, ... or only one of them) and the key to go on behind, null when the range ends
-// here.
+// ZK.RANGE [GT key | GTE key] [LT key | LTE key] [REVERSE] [LIMIT n] [KEYS | VALUES] [SNAPSHOT id | PIN]: an array of
+// two: the records (key, value, key, value, ... or only one of them) and the key to go on behind, null when the range
+// ends here. With PIN of three: the number of a snapshot to go on with, null as the key.
 void ZkRange(Session* s, Arguments args) {
   RangeOptions options;
   if (!TakeRange(s, args.subspan(1), false, &options)) return;
-  if (options.snapshot == 0) return ReplyRange(s, options);
-  if (s->store().txn != nullptr) return s->reply()->Error("ERR SNAPSHOT is not allowed behind MULTI");
+  if (s->store().txn != nullptr && (options.pin || options.snapshot != 0)) {
+    return s->reply()->Error(std::string("ERR ") + (options.pin ? "PIN" : "SNAPSHOT") + " is not allowed behind MULTI");
+  }
+  if (options.pin) return ReplyPinnedRange(s, options);
+  if (options.snapshot == 0) return static_cast<void>(ReplyRange(s, options));
   if (!s->ReadAt(options.snapshot)) return;
   ReplyRange(s, options);
   s->ReadLatest();

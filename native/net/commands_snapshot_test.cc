@@ -109,6 +109,72 @@ TEST(a_transaction_reads_its_own_state_and_no_snapshot) {
             std::string("+OK\r\n-ERR Command not allowed inside a transaction\r\n+OK\r\n"));
 }
 
+TEST(a_range_that_pins_opens_a_snapshot_only_when_there_is_more) {
+  TestServer server(TempDirectory());
+  TestClient client(&server);
+  TestClient other(&server, 2);
+  zkdb_db_stats stats{};
+  const auto open = [&] {
+    EXPECT(zkdb_stats(server.Database(0), &stats, nullptr) == ZKDB_OK);
+    return stats.snapshots_open;
+  };
+  EXPECT_EQ(client.Send("MSET a 1 b 2\r\nZK.RANGE PIN\r\n"),
+            std::string("+OK\r\n*3\r\n*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n$-1\r\n$-1\r\n"));
+  EXPECT_EQ(open(), uint64_t{0});
+  EXPECT_EQ(client.Send("ZK.RANGE PIN KEYS LIMIT 1\r\n"),
+            std::string("*3\r\n*1\r\n$1\r\na\r\n$1\r\na\r\n:1700000000000002\r\n"));
+  EXPECT_EQ(open(), uint64_t{1});
+  other.Send("DEL b\r\nSET c 3\r\n");
+  EXPECT_EQ(client.Send("ZK.RANGE GT a SNAPSHOT 1700000000000002\r\n"),
+            std::string("*2\r\n*2\r\n$1\r\nb\r\n$1\r\n2\r\n$-1\r\n"));
+  EXPECT_EQ(client.Send("ZK.RANGE PIN SNAPSHOT 1700000000000002\r\n"), std::string("-ERR syntax error\r\n"));
+  EXPECT_EQ(client.Send("MULTI\r\nZK.RANGE PIN\r\nEXEC\r\n"),
+            std::string("+OK\r\n+QUEUED\r\n*1\r\n-ERR PIN is not allowed behind MULTI\r\n"));
+  for (int i = 0; i < 15; ++i) EXPECT(client.Send("ZK.RANGE PIN LIMIT 1\r\n").starts_with("*3"));
+  EXPECT(client.Send("ZK.RANGE PIN LIMIT 1\r\n").starts_with("-ERR this connection has 16 open snapshots"));
+  EXPECT_EQ(open(), uint64_t{16});
+}
+
+TEST(a_pinned_range_that_does_not_fit_keeps_no_snapshot) {
+  TestServer server(TempDirectory());
+  SessionLimits limits;
+  limits.pause_output = 1 << 20;
+  limits.max_output = limits.pause_output + kOutputSlack;
+  TestClient client(&server, 1, limits);
+  const std::string large(limits.max_output, 'v');
+  EXPECT(client.Send(Encode({"SET", "a", large})) == "+OK\r\n");
+  client.Send("SET b 1\r\n");
+  EXPECT(client.Send("ZK.RANGE PIN LIMIT 1\r\n").starts_with("-"));
+  zkdb_db_stats stats{};
+  EXPECT(zkdb_stats(server.Database(0), &stats, nullptr) == ZKDB_OK && stats.snapshots_open == 0);
+}
+
+TEST(a_snapshot_that_is_touched_is_not_closed) {
+  TestServer server(TempDirectory());
+  SessionLimits limits;
+  limits.snapshot_idle_us = 20;
+  TestClient client(&server, 1, limits);
+  EXPECT_EQ(client.Send("ZK.SNAPSHOT OPEN\r\n"), std::string(":1700000000000001\r\n"));
+  for (int i = 0; i < 5; ++i) {
+    for (int us = 0; us < 15; ++us) server.NowUs();
+    EXPECT_EQ(client.Send("ZK.SNAPSHOT TOUCH 1700000000000001\r\n"), std::string(":1\r\n"));
+  }
+  for (int us = 0; us < 25; ++us) server.NowUs();
+  EXPECT_EQ(client.Send("ZK.SNAPSHOT TOUCH 1700000000000001\r\n"), std::string(":0\r\n"));
+}
+
+TEST(a_snapshot_knows_when_its_keys_end) {
+  TestServer server(TempDirectory());
+  TestClient client(&server);
+  client.Send("SET a 1 PXAT 4102444800000\r\nSET b 1\r\n");
+  EXPECT_EQ(client.Send("ZK.SNAPSHOT OPEN\r\n"), std::string(":1700000000000001\r\n"));
+  client.Send("PERSIST a\r\nDEL b\r\n");
+  EXPECT_EQ(client.Send("ZK.PEXPIRETIME 1700000000000001 a\r\nZK.PEXPIRETIME 1700000000000001 b\r\n"),
+            std::string(":4102444800000\r\n:-1\r\n"));
+  EXPECT_EQ(client.Send("ZK.PEXPIRETIME 1700000000000001 none\r\nPEXPIRETIME a\r\n"), std::string(":-2\r\n:-1\r\n"));
+  EXPECT(client.Send("ZK.PEXPIRETIME 1 a\r\n").starts_with(kExpired));
+}
+
 TEST(snapshot_arguments_that_are_wrong_are_refused) {
   TestServer server(TempDirectory());
   TestClient client(&server);

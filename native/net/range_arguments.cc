@@ -45,10 +45,12 @@ bool TakeOption(Arguments options, size_t* i, RangeOptions* out) {
              number > 0) {
     out->snapshot = static_cast<uint64_t>(number);
     ++*i;
+  } else if (IsWord(options[*i], "PIN")) {
+    out->pin = true;
   } else {
     return false;
   }
-  return out->keys || out->values;
+  return (out->keys || out->values) && (!out->pin || out->snapshot == 0);
 }
 
 }  // namespace

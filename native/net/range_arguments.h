@@ -1,6 +1,6 @@
 // Ranges as arguments of ZK.RANGE and ZK.CLEAR: [GT key | GTE key] [LT key | LTE key], and for ZK.RANGE [REVERSE]
-// [LIMIT n] [KEYS | VALUES] [SNAPSHOT id]. Whoever checks rights reads them with the same function as whoever carries
-// them out.
+// [LIMIT n] [KEYS | VALUES] [SNAPSHOT id | PIN]. Whoever checks rights reads them with the same function as whoever
+// carries them out.
 //
 // Thread-safety: pure functions.
 #pragma once
@@ -15,6 +15,7 @@ struct RangeOptions {
   uint32_t scan_flags = 0;
   uint64_t limit = UINT64_MAX;
   uint64_t snapshot = 0;  // its number, or 0 for the latest state
+  bool pin = false;       // a snapshot of that is opened for what is behind the piece
   bool keys = true;
   bool values = true;
 };

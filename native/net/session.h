@@ -141,6 +141,8 @@ class Session {
   ReplyWriter* reply() { return &reply_; }
   const Store& store() const { return store_; }
   ClientSnapshots* snapshots() { return &snapshots_; }
+  // Opens one of the latest state. False after an error reply.
+  bool OpenSnapshot(uint64_t* id);
   // Lets store() read from one of the client's snapshots. False after an error reply.
   bool ReadAt(uint64_t id);
   void ReadLatest() { store_.snapshot = nullptr; }

@@ -120,7 +120,7 @@ struct Store {
   }
   zkdb_code Expiry(Slice key, uint64_t* time, zkdb_error* err) const {
     if (txn != nullptr) return zkdb_txn_expiry(txn, key.data, key.size, time, err);
-    return zkdb_expiry(db, nullptr, key.data, key.size, time, err);
+    return zkdb_expiry(db, snapshot, key.data, key.size, time, err);
   }
   zkdb_code Write(const BatchBuilder& batch, uint32_t write_flags, zkdb_write_result* result, zkdb_error* err,
                   zkdb_durability durability = ZKDB_DURABILITY_DEFAULT) const {

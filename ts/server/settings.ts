@@ -50,6 +50,8 @@ export interface ServeOptions {
   loginMs?: number | undefined
   /** Milliseconds in which a slow reader or sender has to move 64 KiB. Default 60,000. */
   stuckMs?: number | undefined
+  /** Milliseconds without a use after which a client's snapshot is closed. Default 60,000. */
+  snapshotIdleMs?: number | undefined
   /** Bytes of replies that may wait for slow readers, of all connections. Default 1 GiB. */
   maxWaitingBytes?: number | undefined
   /** Whether the server is one of a cluster: `Cluster`. It then answers for its own hash slots alone. Default false. */
@@ -178,6 +180,7 @@ const nativeNames: readonly (readonly [option: keyof ServeOptions, name: string,
   ['maxIdleMs', 'idleMs', 0, 2 ** 41],
   ['loginMs', 'loginMs', 1, 2 ** 41],
   ['stuckMs', 'stuckMs', 1, 2 ** 41],
+  ['snapshotIdleMs', 'snapshotIdleMs', 1, 2 ** 41],
   ['maxPacketSize', 'maxPacketSize', 4096, 2 ** 30],
   ['slowLogUs', 'slowLogUs', 0, 2 ** 41],
   ['slowLogLength', 'slowLogLength', 0, 100_000],

@@ -50,6 +50,7 @@ void AddProcess(ServerFigures* figures) {
 
 SessionLimits LimitsOf(const ServerOptions& options) {
   SessionLimits limits;
+  limits.snapshot_idle_us = options.snapshot_idle_ms * 1000;
   limits.parser.frame_bytes = options.frame_bytes;
   // What can be written can be read again.
   limits.max_output = std::min<size_t>(ZKDB_MAX_VALUE_SIZE, std::max(kMaxOutput, options.frame_bytes + kOutputSlack));

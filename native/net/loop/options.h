@@ -21,17 +21,18 @@ struct ListenAddress {
 
 struct ServerOptions {
   std::vector<ListenAddress> listen;
-  uint32_t threads = 2;              // 1..64
-  uint32_t backlog = 511;            // of connections that wait to be taken
-  uint32_t max_connections = 10000;  // of all
-  uint64_t slow_us = 10000;          // a command that takes longer is noted
-  uint32_t slow_length = 128;        // so many are kept; 0: none
-  std::string backup_directory;      // of BGSAVE; empty: there is none
-  uint32_t keyspace_events = 0;      // EventClass (net/keyspace_events.h)
-  uint32_t max_per_address = 1024;   // of one address; Unix sockets have none
-  uint64_t idle_ms = 0;              // a connection without a command for so long is closed; 0: never
-  uint64_t login_ms = 5000;          // for the login
-  uint64_t stuck_ms = 60000;         // for 64 KiB, or all that there is, of a reply or of a command in pieces
+  uint32_t threads = 2;               // 1..64
+  uint32_t backlog = 511;             // of connections that wait to be taken
+  uint32_t max_connections = 10000;   // of all
+  uint64_t slow_us = 10000;           // a command that takes longer is noted
+  uint32_t slow_length = 128;         // so many are kept; 0: none
+  std::string backup_directory;       // of BGSAVE; empty: there is none
+  uint32_t keyspace_events = 0;       // EventClass (net/keyspace_events.h)
+  uint32_t max_per_address = 1024;    // of one address; Unix sockets have none
+  uint64_t idle_ms = 0;               // a connection without a command for so long is closed; 0: never
+  uint64_t login_ms = 5000;           // for the login
+  uint64_t stuck_ms = 60000;          // for 64 KiB, or all that there is, of a reply or of a command in pieces
+  uint64_t snapshot_idle_ms = 60000;  // a snapshot that is not used for so long is closed
   size_t frame_bytes = size_t{16} << 20;
   uint64_t max_waiting_bytes = uint64_t{1} << 30;  // of replies that wait for their readers, of all connections
   bool tcp_delay = false;                          // Nagle's algorithm
