@@ -17,8 +17,7 @@ class RemoteDatabase extends Database {
   constructor(place: RemotePlace, options?: object) {
     super(place.location, options)
     this.place = place
-    // A remote partition is read at its latest state, and is there whether the database is made or not.
-    Object.assign(this.supports, { snapshots: false, implicitSnapshots: false, explicitSnapshots: false })
+    // A remote partition is there whether the database is made or not.
     Object.assign(this.supports, { createIfMissing: false, errorIfExists: false })
   }
 

@@ -31,7 +31,7 @@ export interface ZkdbErrorOptions {
  * | `ZKDB_SEGMENT_MISSING`, `ZKDB_MISMATCH` | a file is gone; files of different databases or times lie together |
  * | `ZKDB_IO`, `ZKDB_NO_SPACE`, `ZKDB_NO_MEMORY` | a system call failed; the disk is full; out of memory |
  * | `ZKDB_FAILED` | an earlier write failed: writes are refused until the database is reopened |
- * | `ZKDB_SNAPSHOT_EXPIRED` | the snapshot passed `snapshotLimit` |
+ * | `ZKDB_SNAPSHOT_EXPIRED` | the snapshot passed `snapshotLimit`, or a server has lost its part of it |
  * | `ZKDB_CROSS_PARTITION` | a batch spans isolated partitions or servers and `nonAtomic` was not given |
  * | `ZKDB_REMOTE` | not available on a database with a remote partition, as transactions |
  * | `ZKDB_ABORTED` | an AbortSignal stopped the operation |

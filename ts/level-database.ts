@@ -254,7 +254,7 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
   }
 
   /**
-   * Pins the state of this moment, in all local partitions.
+   * Pins the state of this moment. Blocks for a round trip where partitions are remote.
    *
    * @throws LEVEL_DATABASE_NOT_OPEN
    */

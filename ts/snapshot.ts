@@ -6,8 +6,9 @@ import type { DatabaseHandle } from './batch-writer.js'
 import { binding, checked } from './binding.js'
 
 /**
- * The state of a database at one commit, in all local partitions. Pass it as the option `snapshot` of a read; close it
- * when it is no longer needed: the pages that it pins cannot be used again before.
+ * The state of a database at one commit of its local partitions, and a state of each remote one. Pass it as the option
+ * `snapshot` of a read; close it when it is no longer needed: the pages that it pins cannot be used again before, and
+ * each remote partition keeps a connection for it.
  *
  * @example
  * const snapshot = db.snapshot()
@@ -29,7 +30,7 @@ export class Snapshot extends AbstractSnapshot {
     this.#sequence = checked(binding.snapshotSequence(this.#id))
   }
 
-  /** The number of the last commit that the snapshot sees. */
+  /** The number of the last commit of the local partitions that the snapshot sees. */
   get sequence(): number {
     return this.#sequence
   }

@@ -51,12 +51,15 @@ zkdb_code zkdb_cursor_open(zkdb_db* db, zkdb_snapshot* snapshot, zkdb_txn* txn, 
     if (txn != nullptr) {
       cursor->transaction = txn->transaction;
       status = zkdb::DatabaseScan::Open(txn->transaction.get(), keys, options, &cursor->scan);
+    } else if (db->dispatcher != nullptr) {
+      // A snapshot of another handle of the database has that one's connections.
+      cursor->dispatcher = snapshot != nullptr ? snapshot->dispatcher : db->dispatcher;
+      const bool partial = (scan_flags & ZKDB_SCAN_PARTIAL) != 0;
+      status = cursor->dispatcher->OpenScan(snapshot != nullptr ? snapshot->states : nullptr, keys, options, partial,
+                                            &cursor->mixed);
     } else {
       auto pinned = snapshot != nullptr ? snapshot->snapshot : std::make_shared<zkdb::Snapshot>(db->engine);
-      const bool partial = (scan_flags & ZKDB_SCAN_PARTIAL) != 0;
-      cursor->dispatcher = db->dispatcher;
-      status = db->dispatcher == nullptr ? zkdb::DatabaseScan::Open(std::move(pinned), keys, options, &cursor->scan)
-                                         : db->dispatcher->OpenScan(pinned, keys, options, partial, &cursor->mixed);
+      status = zkdb::DatabaseScan::Open(std::move(pinned), keys, options, &cursor->scan);
     }
     if (!status.ok()) return Report(status, err);
     *out = cursor.release();

@@ -25,6 +25,11 @@ Status CheckKey(size_t size) {
 
 zkdb_code Closed(zkdb_error* err) { return Report({ZKDB_CLOSED, "the handle is closed"}, err); }
 
+// What a dispatcher reads from.
+zkdb::DispatchSnapshot* StatesOf(const zkdb_snapshot* snapshot) {
+  return snapshot == nullptr ? nullptr : snapshot->states.get();
+}
+
 // A snapshot means something in its own database only.
 Status CheckSnapshot(const zkdb_db* db, const zkdb_snapshot* snapshot) {
   if (snapshot == nullptr || snapshot->snapshot->engine() == db->engine) return Status::Ok();
@@ -116,8 +121,9 @@ zkdb_code zkdb_get(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, size_t
     const zkdb::Snapshot* const pinned = snapshot == nullptr ? nullptr : snapshot->snapshot.get();
     const Slice bytes = BytesOf(key, key_size);
     auto* const to = static_cast<uint8_t*>(buffer);
-    const zkdb_code code = db->dispatcher == nullptr ? db->engine->Get(pinned, bytes, to, capacity, size, &status)
-                                                     : db->dispatcher->Get(pinned, bytes, to, capacity, size, &status);
+    const zkdb_code code = db->dispatcher == nullptr
+                               ? db->engine->Get(pinned, bytes, to, capacity, size, &status)
+                               : db->dispatcher->Get(StatesOf(snapshot), bytes, to, capacity, size, &status);
     return status.ok() ? code : Report(status, err);
   });
 }
@@ -131,7 +137,7 @@ zkdb_code zkdb_expiry(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, siz
     const zkdb::Snapshot* const pinned = snapshot == nullptr ? nullptr : snapshot->snapshot.get();
     const Slice bytes = BytesOf(key, key_size);
     const zkdb_code code = db->dispatcher == nullptr ? db->engine->Expiry(pinned, bytes, time, &status)
-                                                     : db->dispatcher->Expiry(pinned, bytes, time, &status);
+                                                     : db->dispatcher->Expiry(StatesOf(snapshot), bytes, time, &status);
     return status.ok() ? code : Report(status, err);
   });
 }
@@ -148,13 +154,14 @@ zkdb_code zkdb_get_many(zkdb_db* db, zkdb_snapshot* snapshot, const void* keys, 
     }
     Status status = CheckSnapshot(db, snapshot);
     if (!status.ok()) return Report(status, err);
-    const std::shared_ptr<zkdb::Snapshot> pinned = snapshot == nullptr ? nullptr : snapshot->snapshot;
+    const zkdb::Snapshot* const pinned = snapshot == nullptr ? nullptr : snapshot->snapshot.get();
     const uint8_t* const bytes = BytesOf(keys, count == 0 ? 0 : offsets[count]).data;
     auto* const to = static_cast<uint8_t*>(buffer);
     const zkdb_code code =
         db->dispatcher == nullptr
-            ? db->engine->GetMany(pinned.get(), bytes, offsets, count, to, capacity, sizes, done, needed, &status)
-            : db->dispatcher->GetMany(pinned, bytes, offsets, count, to, capacity, sizes, done, needed, &status);
+            ? db->engine->GetMany(pinned, bytes, offsets, count, to, capacity, sizes, done, needed, &status)
+            : db->dispatcher->GetMany(StatesOf(snapshot), bytes, offsets, count, to, capacity, sizes, done, needed,
+                                      &status);
     return status.ok() ? code : Report(status, err);
   });
 }
@@ -253,7 +260,13 @@ zkdb_code zkdb_snapshot_open(zkdb_db* db, zkdb_snapshot** out, zkdb_error* err) 
   return Guarded(err, [&] {
     if (db->engine->closed()) return Closed(err);
     auto snapshot = std::make_unique<zkdb_snapshot>();
-    snapshot->snapshot = std::make_shared<zkdb::Snapshot>(db->engine);
+    snapshot->dispatcher = db->dispatcher;
+    if (db->dispatcher == nullptr) {
+      snapshot->snapshot = std::make_shared<zkdb::Snapshot>(db->engine);
+    } else {
+      snapshot->states = db->dispatcher->OpenSnapshot();
+      snapshot->snapshot = snapshot->states->local();
+    }
     *out = snapshot.release();
     return ZKDB_OK;
   });

@@ -31,7 +31,9 @@ struct zkdb_db {
 };
 
 struct zkdb_snapshot {
-  std::shared_ptr<zkdb::Snapshot> snapshot;  // shared with the cursors that read it
+  std::shared_ptr<zkdb::Dispatcher> dispatcher;    // before the states of its stores; nullptr: all is local
+  std::shared_ptr<zkdb::Snapshot> snapshot;        // of the local partitions; shared with the cursors that read it
+  std::shared_ptr<zkdb::DispatchSnapshot> states;  // of all of them, with `dispatcher`
 };
 
 struct zkdb_txn {

@@ -65,7 +65,7 @@ typedef enum zkdb_code {
   ZKDB_NO_SPACE = 41,        /* the disk is full; reads go on, writes work again once there is room */
   ZKDB_NO_MEMORY = 42,
   ZKDB_FAILED = 43,           /* an earlier write or sync failed: writes are refused until the database is reopened */
-  ZKDB_SNAPSHOT_EXPIRED = 50, /* the snapshot passed SnapshotLimit */
+  ZKDB_SNAPSHOT_EXPIRED = 50, /* the snapshot passed SnapshotLimit, or a server has lost its part of it */
   ZKDB_CROSS_PARTITION = 51,  /* a batch spans isolated partitions and the caller did not allow it to be non-atomic */
   ZKDB_REMOTE = 52,           /* not available on a remote partition */
   ZKDB_ABORTED = 53,          /* a progress callback asked to stop */
@@ -267,8 +267,11 @@ ZKDB_EXPORT void zkdb_txn_abort(zkdb_txn *txn);
 
 /* ---- snapshots and scans --------------------------------------------------------------------------------------- */
 
-/* Pins the latest committed state of all local partitions: one cut. Records end in it all the same. Remote partitions
- * are read at their latest state, with a snapshot as without. Release with zkdb_snapshot_close. */
+/* Pins the latest committed state: one cut of all local partitions, and a state of each remote one, whose servers are
+ * asked at once and waited for. Records end in it all the same. Where a server could not be reached, reads of its keys
+ * with the snapshot say so; where its part was lost since, they are ZKDB_SNAPSHOT_EXPIRED: with the connection, or when
+ * nothing was read with the snapshot for a minute. Any number of threads may read with it. Release with
+ * zkdb_snapshot_close. */
 ZKDB_EXPORT zkdb_code zkdb_snapshot_open(zkdb_db *db, zkdb_snapshot **out, zkdb_error *err);
 ZKDB_EXPORT void zkdb_snapshot_close(zkdb_snapshot *snapshot);
 ZKDB_EXPORT uint64_t zkdb_snapshot_sequence(const zkdb_snapshot *snapshot);
@@ -290,8 +293,9 @@ typedef enum zkdb_scan_flag {
 } zkdb_scan_flag;
 
 /*
- * Opens a cursor over `range` (NULL: everything). snapshot NULL pins one of its own; txn non-NULL reads the
- * transaction's own state instead and must be closed before it ends. Release with zkdb_cursor_close.
+ * Opens a cursor over `range` (NULL: everything). snapshot NULL pins one of its own, for which servers of remote
+ * partitions are waited for; txn non-NULL reads the transaction's own state instead and must be closed before it ends.
+ * Release with zkdb_cursor_close.
  */
 ZKDB_EXPORT zkdb_code zkdb_cursor_open(zkdb_db *db, zkdb_snapshot *snapshot, zkdb_txn *txn, const zkdb_range *range,
                                        uint32_t scan_flags, zkdb_cursor **out, zkdb_error *err);

@@ -18,6 +18,13 @@ zkdb_code Give(Status status, Status* out) {
   return out->code();
 }
 
+// What a store reads from, for a use of the snapshot.
+StoreSnapshot* StateOf(DispatchSnapshot* snapshot, uint32_t store) {
+  if (snapshot == nullptr) return nullptr;
+  snapshot->KeepAlive();
+  return snapshot->Of(store).get();
+}
+
 }  // namespace
 
 std::unique_ptr<Dispatcher> Dispatcher::For(std::shared_ptr<Engine> engine, Transport* transport) {
@@ -26,7 +33,7 @@ std::unique_ptr<Dispatcher> Dispatcher::For(std::shared_ptr<Engine> engine, Tran
 }
 
 Dispatcher::Dispatcher(std::shared_ptr<Engine> engine, Transport* transport)
-    : engine_(std::move(engine)), selector_(engine_->whole_selector()) {
+    : engine_(std::move(engine)), transport_(transport), selector_(engine_->whole_selector()) {
   stores_.push_back(std::make_unique<LocalStore>(engine_));
   uint32_t local = 0;
   for (const PartitionConfig& p : config().partitions) {
@@ -48,32 +55,42 @@ Status Dispatcher::Refuse(const std::string& what) const {
   return {ZKDB_REMOTE, config().file + ": [" + remote->name + "] is remote: " + what};
 }
 
-zkdb_code Dispatcher::Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
+std::shared_ptr<DispatchSnapshot> Dispatcher::OpenSnapshot() {
+  std::vector<std::shared_ptr<StoreSnapshot>> states;
+  for (const auto& store : stores_) states.push_back(store->MakeSnapshot());
+  auto snapshot = std::make_shared<DispatchSnapshot>(transport_, std::move(states));
+  snapshot->Open();
+  return snapshot;
+}
+
+zkdb_code Dispatcher::Get(DispatchSnapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
                           Status* status) {
   if (engine_->closed()) return Give(engine_->ClosedStatus(), status);
-  return StoreOf(key)->Get(snapshot, key, buffer, capacity, size, status);
+  const uint32_t store = StoreOf(key);
+  return stores_[store]->Get(StateOf(snapshot, store), key, buffer, capacity, size, status);
 }
 
-zkdb_code Dispatcher::Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status) {
+zkdb_code Dispatcher::Expiry(DispatchSnapshot* snapshot, Slice key, uint64_t* time, Status* status) {
   if (engine_->closed()) return Give(engine_->ClosedStatus(), status);
-  return StoreOf(key)->Expiry(snapshot, key, time, status);
+  const uint32_t store = StoreOf(key);
+  return stores_[store]->Expiry(StateOf(snapshot, store), key, time, status);
 }
 
-zkdb_code Dispatcher::GetMany(const std::shared_ptr<Snapshot>& snapshot, const uint8_t* keys, const uint32_t* offsets,
-                              uint32_t count, uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done,
-                              size_t* needed, Status* status) {
+zkdb_code Dispatcher::GetMany(DispatchSnapshot* snapshot, const uint8_t* keys, const uint32_t* offsets, uint32_t count,
+                              uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed,
+                              Status* status) {
   *done = 0;
   if (engine_->closed()) return Give(engine_->ClosedStatus(), status);
   std::vector<std::vector<Slice>> parts(stores_.size());
   std::vector<uint32_t> store_of(count);
   for (uint32_t i = 0; i < count; ++i) {
     const Slice key(keys + offsets[i], offsets[i + 1] - offsets[i]);
-    store_of[i] = places_[selector_.Select(key)].store;
+    store_of[i] = StoreOf(key);
     parts[store_of[i]].push_back(key);
   }
   std::vector<std::unique_ptr<PendingGets>> pending(stores_.size());
-  for (size_t s = 0; s < stores_.size(); ++s) {
-    if (!parts[s].empty()) pending[s] = stores_[s]->StartGets(snapshot, std::move(parts[s]));
+  for (uint32_t s = 0; s < stores_.size(); ++s) {
+    if (!parts[s].empty()) pending[s] = stores_[s]->StartGets(StateOf(snapshot, s), std::move(parts[s]));
   }
   size_t used = 0;
   for (; *done < count; ++*done) {
@@ -161,18 +178,23 @@ Status Dispatcher::Sync() {
 
 // ---- scans and figures
 
-Status Dispatcher::OpenScan(const std::shared_ptr<Snapshot>& snapshot, const KeyRange& range,
+Status Dispatcher::OpenScan(std::shared_ptr<DispatchSnapshot> snapshot, const KeyRange& range,
                             const ScanOptions& options, bool partial, std::unique_ptr<MixedScan>* out) {
   if (engine_->closed()) return engine_->ClosedStatus();
+  const bool opened = snapshot != nullptr;
+  std::vector<std::shared_ptr<StoreSnapshot>> states(stores_.size());
   std::vector<MixedScan::Part> parts;
   for (uint32_t i = 0; i < places_.size(); ++i) {
     if (!selector_.MayHold(i, range.lo, range.has_hi, range.hi)) continue;
     const bool local = remotes_[i] == nullptr;
     if (local && !parts.empty() && parts.front().remote == nullptr) continue;
-    const MixedScan::Part part{stores_[places_[i].store].get(), remotes_[i], i};
+    const uint32_t store = places_[i].store;
+    if (!opened) states[store] = stores_[store]->MakeSnapshot();
+    const MixedScan::Part part{stores_[store].get(), remotes_[i], i, store};
     parts.insert(local ? parts.begin() : parts.end(), part);
   }
-  return MixedScan::Open(engine_.get(), snapshot, parts, range, options, partial, out);
+  if (!opened) snapshot = std::make_shared<DispatchSnapshot>(transport_, std::move(states));
+  return MixedScan::Open(engine_.get(), std::move(snapshot), opened, parts, range, options, partial, out);
 }
 
 Status Dispatcher::PartitionFigures(uint32_t partition, bool full, zkdb_partition_stats* out) {

@@ -24,18 +24,22 @@ class Dispatcher {
   // Of the engine's configuration, when it has a remote partition; else nullptr. `transport` outlives it.
   static std::unique_ptr<Dispatcher> For(std::shared_ptr<Engine> engine, Transport* transport);
 
-  // As those of Engine. Of several stores, each is read at a state of its own.
-  zkdb_code Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status);
-  zkdb_code Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status);
+  // Pins the state of every store, and waits for it. A server that cannot be reached fails reads of its own keys.
+  std::shared_ptr<DispatchSnapshot> OpenSnapshot();
+
+  // As those of Engine, with snapshots that this dispatcher has opened. Without one, each store is read at a state of its
+  // own.
+  zkdb_code Get(DispatchSnapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status);
+  zkdb_code Expiry(DispatchSnapshot* snapshot, Slice key, uint64_t* time, Status* status);
   // With a failure, *done keys before it were answered.
-  zkdb_code GetMany(const std::shared_ptr<Snapshot>& snapshot, const uint8_t* keys, const uint32_t* offsets,
-                    uint32_t count, uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed,
-                    Status* status);
+  zkdb_code GetMany(DispatchSnapshot* snapshot, const uint8_t* keys, const uint32_t* offsets, uint32_t count,
+                    uint8_t* buffer, size_t capacity, uint32_t* sizes, uint32_t* done, size_t* needed, Status* status);
   // ZKDB_CROSS_PARTITION. With `non_atomic` each store checks its own conditions and applies its own part; after a
   // failure the others are applied all the same.
   Status Write(Slice batch, zkdb_durability durability, bool non_atomic, WriteResult* result);
   Status Sync();
-  Status OpenScan(const std::shared_ptr<Snapshot>& snapshot, const KeyRange& range, const ScanOptions& options,
+  // `snapshot` nullptr: the states that the stores have now.
+  Status OpenScan(std::shared_ptr<DispatchSnapshot> snapshot, const KeyRange& range, const ScanOptions& options,
                   bool partial, std::unique_ptr<MixedScan>* out);
   Status PartitionFigures(uint32_t partition, bool full, zkdb_partition_stats* out);
   Status Estimate(uint32_t partition, const KeyRange& range, uint64_t* records);
@@ -62,12 +66,13 @@ class Dispatcher {
   };
 
   Dispatcher(std::shared_ptr<Engine> engine, Transport* transport);
-  PartitionStore* StoreOf(Slice key) const { return stores_[places_[selector_.Select(key)].store].get(); }
+  uint32_t StoreOf(Slice key) const { return places_[selector_.Select(key)].store; }
   void Split(const Batch& batch, std::vector<Part>* parts) const;
   Status WriteParts(std::vector<Part>* parts, zkdb_durability durability, bool non_atomic, WriteResult* result);
   Status CrossesStores(const std::vector<Part>& parts) const;
 
   const std::shared_ptr<Engine> engine_;
+  Transport* const transport_;
   const Selector& selector_;
   std::vector<std::unique_ptr<PartitionStore>> stores_;  // 0: the local one, also when nothing is local
   std::vector<RemoteStore*> remotes_;                    // by partition; nullptr: local

@@ -152,8 +152,8 @@ class LocalChunks : public ChunkSource {
 
 }  // namespace
 
-std::unique_ptr<PendingGets> LocalStore::StartGets(std::shared_ptr<Snapshot> snapshot, std::vector<Slice> keys) {
-  return std::make_unique<LocalGets>(engine_, std::move(snapshot), std::move(keys));
+std::unique_ptr<PendingGets> LocalStore::StartGets(StoreSnapshot* snapshot, std::vector<Slice> keys) {
+  return std::make_unique<LocalGets>(engine_, Of(snapshot), std::move(keys));
 }
 
 std::unique_ptr<PendingWrite> LocalStore::StartWrite(std::vector<Operation> operations, zkdb_durability durability,
@@ -161,13 +161,13 @@ std::unique_ptr<PendingWrite> LocalStore::StartWrite(std::vector<Operation> oper
   return std::make_unique<LocalWrite>(engine_, std::move(operations), durability, non_atomic);
 }
 
-Status LocalStore::OpenChunks(std::shared_ptr<Snapshot> snapshot, const ScanBounds* bounds,
+Status LocalStore::OpenChunks(std::shared_ptr<StoreSnapshot> snapshot, const ScanBounds* bounds,
                               std::unique_ptr<ChunkSource>* out) {
   ScanOptions options = bounds->options;
   options.no_keys = false;  // the merge needs them
   const KeyRange range{bounds->lo, bounds->hi, bounds->has_hi, bounds->lo_exclusive, bounds->hi_inclusive};
   std::unique_ptr<DatabaseScan> scan;
-  ZKDB_RETURN_IF_ERROR(DatabaseScan::Open(std::move(snapshot), range, options, &scan));
+  ZKDB_RETURN_IF_ERROR(DatabaseScan::Open(Of(snapshot.get()), range, options, &scan));
   *out = std::make_unique<LocalChunks>(std::move(scan), bounds);
   return Status::Ok();
 }

@@ -13,6 +13,7 @@ class MixedScan::RemotePart : public ChunkSource {
 
   void Restart() override { source_->Restart(); }
   void Prepare() override { source_->Prepare(); }
+  void Await() override { source_->Await(); }
   Status Next(PackedChunk* out) override {
     Status status = source_->Next(out);
     if (status.ok()) return status;
@@ -32,14 +33,14 @@ class MixedScan::RemotePart : public ChunkSource {
   std::vector<MissingPart>* const missing_;  // nullptr: a failure ends the scan
 };
 
-Status MixedScan::Open(const Engine* engine, const std::shared_ptr<Snapshot>& snapshot, const std::vector<Part>& parts,
-                       const KeyRange& range, const ScanOptions& options, bool partial,
+Status MixedScan::Open(const Engine* engine, std::shared_ptr<DispatchSnapshot> snapshot, bool opened,
+                       const std::vector<Part>& parts, const KeyRange& range, const ScanOptions& options, bool partial,
                        std::unique_ptr<MixedScan>* out) {
-  std::unique_ptr<MixedScan> scan(new MixedScan(engine, range, options));
+  std::unique_ptr<MixedScan> scan(new MixedScan(engine, std::move(snapshot), range, options));
   const ScanBounds* bounds = scan->merge_.bounds();
   for (const Part& part : parts) {
     std::unique_ptr<ChunkSource> source;
-    ZKDB_RETURN_IF_ERROR(part.store->OpenChunks(snapshot, bounds, &source));
+    ZKDB_RETURN_IF_ERROR(part.store->OpenChunks(scan->snapshot_->Of(part.number), bounds, &source));
     if (part.remote != nullptr) {
       auto remote = std::make_unique<RemotePart>(part.remote, part.partition, std::move(source),
                                                  partial ? &scan->missing_ : nullptr);
@@ -48,6 +49,8 @@ Status MixedScan::Open(const Engine* engine, const std::shared_ptr<Snapshot>& sn
     }
     scan->merge_.Add(std::make_unique<PackedStream>(std::move(source), bounds));
   }
+  for (size_t i = 0; !opened && i < scan->remotes_.size(); ++i) scan->remotes_[i]->Prepare();
+  for (size_t i = 0; !opened && i < scan->remotes_.size(); ++i) scan->remotes_[i]->Await();
   *out = std::move(scan);
   return Status::Ok();
 }
@@ -55,6 +58,7 @@ Status MixedScan::Open(const Engine* engine, const std::shared_ptr<Snapshot>& sn
 Status MixedScan::Pack(uint8_t* buffer, size_t capacity, uint32_t max_records, size_t* used, uint32_t* count,
                        bool* done, bool* too_small) {
   if (engine_->closed()) return engine_->ClosedStatus();
+  snapshot_->KeepAlive();
   if (!prepared_ && !merge_.bounds()->options.unordered) {
     for (RemotePart* remote : remotes_) remote->Prepare();
   }

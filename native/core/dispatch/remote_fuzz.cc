@@ -25,15 +25,7 @@ struct Servers {
   std::unique_ptr<RemoteStore> store;
 };
 
-void ScanAll(RemoteStore* store, bool reverse, bool no_values) {
-  ScanBounds bounds;
-  bounds.lo = "b";
-  bounds.hi = "y";
-  bounds.has_hi = true;
-  bounds.options = {reverse, false, no_values, false};
-  std::unique_ptr<ChunkSource> source;
-  EXPECT_OK(store->OpenChunks(nullptr, &bounds, &source));
-  source->Prepare();
+void DrainInOrder(ChunkSource* source, bool reverse) {
   std::string last;
   bool any = false;
   PackedChunk chunk;
@@ -47,6 +39,41 @@ void ScanAll(RemoteStore* store, bool reverse, bool no_values) {
     }
     chunk.Clear();
   }
+}
+
+// Twice: from the start, and behind a seek.
+void ScanAll(RemoteStore* store, bool reverse, bool no_values, bool pinned, bool ahead) {
+  ScanBounds bounds;
+  bounds.lo = "b";
+  bounds.hi = "y";
+  bounds.has_hi = true;
+  bounds.options = {reverse, false, no_values, false};
+  std::unique_ptr<ChunkSource> source;
+  const std::shared_ptr<StoreSnapshot> snapshot = store->MakeSnapshot();
+  if (pinned) snapshot->Start(), snapshot->Wait();
+  EXPECT_OK(store->OpenChunks(snapshot, &bounds, &source));
+  source->Prepare();
+  if (ahead) source->Await();
+  DrainInOrder(source.get(), reverse);
+  bounds.start = "m";
+  bounds.has_start = true;
+  source->Restart();
+  snapshot->KeepAlive(UINT64_MAX);
+  DrainInOrder(source.get(), reverse);
+}
+
+void ReadPinned(RemoteStore* store) {
+  const std::shared_ptr<StoreSnapshot> snapshot = store->MakeSnapshot();
+  snapshot->Start();
+  snapshot->Wait();
+  uint8_t value[64];
+  size_t size = 0;
+  uint64_t time = 0;
+  Status status;
+  store->Get(snapshot.get(), "key", value, sizeof value, &size, &status);
+  store->Expiry(snapshot.get(), "key", &time, &status);
+  const auto gets = store->StartGets(snapshot.get(), {"a", "b", "c"});
+  gets->Next(value, sizeof value, &size, &status);
 }
 
 void RunOne(FuzzInput* input) {
@@ -78,9 +105,12 @@ void RunOne(FuzzInput* input) {
     EXPECT(!written.ok() || result.failed_index < 1);
   });
   for (const bool reverse : {false, true}) {
-    with([&](RemoteStore* s) { ScanAll(s, reverse, false); });
-    with([&](RemoteStore* s) { ScanAll(s, reverse, true); });
+    for (const bool pinned : {false, true}) {
+      with([&](RemoteStore* s) { ScanAll(s, reverse, false, pinned, reverse); });
+      with([&](RemoteStore* s) { ScanAll(s, reverse, true, pinned, !reverse); });
+    }
   }
+  with(ReadPinned);
   zkdb_partition_stats stats{};
   uint64_t number = 0;
   with([&](RemoteStore* s) { static_cast<void>(s->PartitionFigures(0, true, &stats).ok()); });

@@ -1,108 +1,23 @@
 #include "core/dispatch/remote_store.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "core/dispatch/remote_batch.h"
 #include "core/dispatch/remote_chunks.h"
+#include "core/dispatch/remote_gets.h"
 
 namespace zkdb {
 namespace {
 
 constexpr uint64_t kLongWorkMs = 600000;          // for what reads whole databases
-constexpr size_t kWindow = size_t{20} << 10;      // bytes of commands that are sent before an answer is read
 constexpr uint32_t kMaxFindings = 1000;           // of a check
 constexpr uint64_t kMaxFindingBytes = 64u << 10;  // of one of them
 constexpr uint32_t kMaxRemotePartitions = 256;    // of the database on a server
 
-void WriteCommand(std::initializer_list<Slice> arguments, std::string* out) {
-  CommandWriter writer(out);
-  writer.Start(arguments.size());
-  for (const Slice argument : arguments) writer.Add(argument);
-}
-
 Status Unexpected(const char* command) {
   return {ZKDB_PROTOCOL, std::string("the answer is none of ") + command + ": is it a zkdb server?"};
 }
-
-// Takes the value that `head` begins. NOT_FOUND, BUFFER_TOO_SMALL: then the value is passed over.
-zkdb_code TakeValue(Connection* connection, const ReplyHead& head, uint8_t* buffer, size_t capacity, size_t* size,
-                    Status* status) {
-  if (head.kind == ReplyKind::kNull) return ZKDB_NOT_FOUND;
-  if (head.kind != ReplyKind::kString) return *status = Unexpected("GET"), status->code();
-  *size = static_cast<size_t>(head.size);
-  const bool fits = head.size <= capacity;
-  *status = fits ? connection->reader()->ReadString(head.size, buffer) : connection->reader()->Skip(head);
-  if (!status->ok()) return status->code();
-  return fits ? ZKDB_OK : ZKDB_BUFFER_TOO_SMALL;
-}
-
-// GETs in a pipeline: a window of them is under way.
-class RemoteGets : public PendingGets {
- public:
-  RemoteGets(RemoteStore* store, std::vector<Slice> keys) : store_(store), keys_(std::move(keys)) {
-    // What goes wrong is told by Next, which asks again.
-    if (!Ask(false).ok()) Drop();
-  }
-  ~RemoteGets() override { store_->pool()->Give(std::move(connection_)); }
-
-  zkdb_code Next(uint8_t* buffer, size_t capacity, size_t* size, Status* status) override {
-    ReplyHead head;
-    zkdb_code code = ZKDB_OK;
-    *status = Answer(&head);
-    if (status->ok()) code = TakeValue(connection_.get(), head, buffer, capacity, size, status);
-    if (status->ok()) {
-      ++answered_;
-      return code;
-    }
-    Drop();
-    *status = store_->Named(*status);
-    return status->code();
-  }
-
- private:
-  void Drop() { store_->pool()->Discard(std::exchange(connection_, nullptr)); }
-
-  // Reads the head of the next answer, asking first when nothing is under way, and once more when that was lost.
-  Status Answer(ReplyHead* head) {
-    Status status = connection_ == nullptr ? Ask(false) : Send();
-    if (status.ok()) status = connection_->ReadAnswer(head);
-    if (status.code() != ZKDB_UNREACHABLE || connection_ == nullptr || asked_again_) return status;
-    asked_again_ = true;
-    ZKDB_RETURN_IF_ERROR(Ask(true));
-    return connection_->ReadAnswer(head);
-  }
-
-  Status Ask(bool only_fresh) {
-    bool fresh = false;
-    Drop();
-    ZKDB_RETURN_IF_ERROR(store_->pool()->Take(only_fresh, &connection_, &fresh));
-    sent_ = answered_;
-    return Send();
-  }
-
-  // Fills the window when half of it is answered.
-  Status Send() {
-    if (sent_ == keys_.size() || connection_->owed() > window_keys_ / 2) return Status::Ok();
-    std::string commands;
-    uint32_t count = 0;
-    for (; sent_ < keys_.size() && (count == 0 || commands.size() + keys_[sent_].size < kWindow); ++sent_, ++count) {
-      WriteCommand({"GET", keys_[sent_]}, &commands);
-    }
-    window_keys_ = count;
-    bool handed_over = false;
-    return connection_->Send(commands, count, &handed_over);
-  }
-
-  RemoteStore* const store_;
-  const std::vector<Slice> keys_;
-  std::unique_ptr<Connection> connection_;
-  size_t sent_ = 0;
-  size_t answered_ = 0;
-  uint32_t window_keys_ = 0;  // sent last
-  bool asked_again_ = false;
-};
 
 class RemoteWrite : public PendingWrite {
  public:
@@ -250,33 +165,64 @@ Status RemoteStore::Ask(const std::string& command, const Reading& read, uint64_
   return status.ok() ? status : Named(status);
 }
 
-zkdb_code RemoteStore::Get(const Snapshot*, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status) {
+Status RemoteStore::AskPinned(StoreSnapshot* snapshot, Slice name, Slice key, const Reading& read) {
+  RemotePin::Hold hold;
+  Status status = static_cast<RemotePin*>(snapshot)->Take(&hold);
+  if (!status.ok()) return Named(status);
   std::string command;
-  WriteCommand({"GET", key}, &command);
+  WriteCommand({name, hold.snapshot(), key}, &command);
+  bool handed_over = false;
+  ReplyHead head;
+  status = hold.connection()->Send(command, 1, &handed_over);
+  if (status.ok()) status = hold.connection()->ReadAnswer(&head);
+  if (status.ok()) status = read(hold.connection(), head);
+  status = hold.Judge(status);
+  return status.ok() ? status : Named(status);
+}
+
+std::shared_ptr<StoreSnapshot> RemoteStore::MakeSnapshot() { return std::make_shared<RemotePin>(&pool_); }
+
+zkdb_code RemoteStore::Get(StoreSnapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
+                           Status* status) {
   zkdb_code code = ZKDB_OK;
-  *status = Ask(command, [&](Connection* connection, const ReplyHead& head) {
+  const auto read = [&](Connection* connection, const ReplyHead& head) {
     Status taken;
     code = TakeValue(connection, head, buffer, capacity, size, &taken);
     return taken;
-  });
+  };
+  if (snapshot != nullptr) {
+    *status = AskPinned(snapshot, "ZK.GET", key, [&](Connection* connection, ReplyHead head) {
+      ZKDB_RETURN_IF_ERROR(ReadOnlyValue(connection, &head));
+      return read(connection, head);
+    });
+  } else {
+    std::string command;
+    WriteCommand({"GET", key}, &command);
+    *status = Ask(command, read);
+  }
   return status->ok() ? code : status->code();
 }
 
-zkdb_code RemoteStore::Expiry(const Snapshot*, Slice key, uint64_t* time, Status* status) {
-  std::string command;
-  WriteCommand({"PEXPIRETIME", key}, &command);
+zkdb_code RemoteStore::Expiry(StoreSnapshot* snapshot, Slice key, uint64_t* time, Status* status) {
   zkdb_code code = ZKDB_OK;
-  *status = Ask(command, [&](Connection*, const ReplyHead& head) {
-    if (head.kind != ReplyKind::kInteger || head.integer < -2) return Unexpected("PEXPIRETIME");
+  const auto read = [&](Connection* connection, const ReplyHead& head) {
+    if (head.kind != ReplyKind::kInteger || head.integer < -2) return NoAnswerOf("PEXPIRETIME", connection);
     code = head.integer == -2 ? ZKDB_NOT_FOUND : ZKDB_OK;
     *time = head.integer < 0 ? 0 : static_cast<uint64_t>(head.integer);
     return Status::Ok();
-  });
+  };
+  if (snapshot != nullptr) {
+    *status = AskPinned(snapshot, "ZK.PEXPIRETIME", key, read);
+  } else {
+    std::string command;
+    WriteCommand({"PEXPIRETIME", key}, &command);
+    *status = Ask(command, read);
+  }
   return status->ok() ? code : status->code();
 }
 
-std::unique_ptr<PendingGets> RemoteStore::StartGets(std::shared_ptr<Snapshot>, std::vector<Slice> keys) {
-  return std::make_unique<RemoteGets>(this, std::move(keys));
+std::unique_ptr<PendingGets> RemoteStore::StartGets(StoreSnapshot* snapshot, std::vector<Slice> keys) {
+  return std::make_unique<RemoteGets>(this, static_cast<RemotePin*>(snapshot), std::move(keys));
 }
 
 std::unique_ptr<PendingWrite> RemoteStore::StartWrite(std::vector<Operation> operations, zkdb_durability durability,
@@ -284,8 +230,9 @@ std::unique_ptr<PendingWrite> RemoteStore::StartWrite(std::vector<Operation> ope
   return std::make_unique<RemoteWrite>(this, operations, durability, non_atomic);
 }
 
-Status RemoteStore::OpenChunks(std::shared_ptr<Snapshot>, const ScanBounds* bounds, std::unique_ptr<ChunkSource>* out) {
-  *out = std::make_unique<RemoteChunks>(&pool_, bounds);
+Status RemoteStore::OpenChunks(std::shared_ptr<StoreSnapshot> snapshot, const ScanBounds* bounds,
+                               std::unique_ptr<ChunkSource>* out) {
+  *out = std::make_unique<RemoteChunks>(std::static_pointer_cast<RemotePin>(std::move(snapshot)), bounds);
   return Status::Ok();
 }
 

@@ -3,7 +3,7 @@
 // Thread-safety: that of PartitionStore; each thread that waits has a connection of its own.
 //
 // Invariants:
-//  1. A read is sent a second time, never a third, when its connection is lost. A write is handed over once: when its
+//  1. A read of the latest state is sent a second time, never a third, when its connection is lost. A write is handed over once: when its
 //     answer is missing, ZKDB_UNKNOWN_OUTCOME says so.
 //  2. Every failure names the partition and the address of its server.
 //  3. Memory: a chunk of a scan and what the system's sockets hold; a value that is being read.
@@ -23,14 +23,15 @@ class RemoteStore : public PartitionStore {
   // `transport` outlives the store. `name` is the partition's.
   RemoteStore(Transport* transport, const std::string& name, RemotePlace place);
 
-  zkdb_code Get(const Snapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
+  std::shared_ptr<StoreSnapshot> MakeSnapshot() override;
+  zkdb_code Get(StoreSnapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size,
                 Status* status) override;
-  zkdb_code Expiry(const Snapshot* snapshot, Slice key, uint64_t* time, Status* status) override;
-  std::unique_ptr<PendingGets> StartGets(std::shared_ptr<Snapshot> snapshot, std::vector<Slice> keys) override;
+  zkdb_code Expiry(StoreSnapshot* snapshot, Slice key, uint64_t* time, Status* status) override;
+  std::unique_ptr<PendingGets> StartGets(StoreSnapshot* snapshot, std::vector<Slice> keys) override;
   std::unique_ptr<PendingWrite> StartWrite(std::vector<Operation> operations, zkdb_durability durability,
                                            bool non_atomic) override;
   Status Sync() override;
-  Status OpenChunks(std::shared_ptr<Snapshot> snapshot, const ScanBounds* bounds,
+  Status OpenChunks(std::shared_ptr<StoreSnapshot> snapshot, const ScanBounds* bounds,
                     std::unique_ptr<ChunkSource>* out) override;
   Status PartitionFigures(uint32_t partition, bool full, zkdb_partition_stats* out) override;
   Status Estimate(uint32_t partition, const KeyRange& range, uint64_t* records) override;
@@ -48,6 +49,8 @@ class RemoteStore : public PartitionStore {
   using Reading = std::function<Status(Connection*, const ReplyHead&)>;
   Status Ask(const std::string& command, const Reading& read, uint64_t timeout_ms = 0);
   Status AskOnce(const std::string& command, const Reading& read, uint64_t timeout_ms, bool only_fresh, bool* again);
+  // The same for a key in the state of a snapshot, which is lost with its connection.
+  Status AskPinned(StoreSnapshot* snapshot, Slice name, Slice key, const Reading& read);
 
   const std::string label_;
   ConnectionPool pool_;

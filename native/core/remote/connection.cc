@@ -7,6 +7,12 @@ std::string FirstWord(const std::string& text) { return text.substr(0, text.find
 
 }  // namespace
 
+void WriteCommand(std::initializer_list<Slice> arguments, std::string* out) {
+  CommandWriter writer(out);
+  writer.Start(arguments.size());
+  for (const Slice argument : arguments) writer.Add(argument);
+}
+
 Status StatusOfErrorReply(const std::string& text) {
   const std::string word = FirstWord(text);
   if (word.starts_with("ZKDB_")) {
@@ -97,7 +103,34 @@ Status Connection::Send(Slice bytes, uint32_t commands, bool* handed_over) {
   return Status::Ok();
 }
 
+Status Connection::SendUnanswered(Slice command) {
+  bool handed_over = false;
+  const Status status = Send(command, 1, &handed_over);
+  --owed_;
+  if (status.ok()) ++unwanted_;
+  return status;
+}
+
+// Reads the next answer that nobody wants.
+Status Connection::PassOver() {
+  ReplyHead head;
+  reader_.StartAnswer();
+  ZKDB_RETURN_IF_ERROR(reader_.ReadHead(&head));
+  --unwanted_;
+  return reader_.Skip(head);
+}
+
+bool Connection::IsAtRest() {
+  if (owed_ != 0 || !IsSound()) return false;
+  // What has come of an answer is soon followed by the rest. One that has not come yet is passed over later.
+  while (unwanted_ > 0 && !(reader_.empty() && socket_->IsQuiet())) {
+    if (!PassOver().ok()) return false;
+  }
+  return reader_.empty() && socket_->IsQuiet();
+}
+
 Status Connection::ReadAnswer(ReplyHead* out) {
+  while (unwanted_ > 0) ZKDB_RETURN_IF_ERROR(PassOver());
   reader_.StartAnswer();
   ZKDB_RETURN_IF_ERROR(reader_.ReadHead(out));
   if (owed_ > 0) --owed_;

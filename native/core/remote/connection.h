@@ -8,6 +8,7 @@
 //  2. No password stands in a message.
 #pragma once
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 
@@ -45,6 +46,9 @@ class CommandWriter {
   std::string* out_;
 };
 
+// Appends a command of a few arguments.
+void WriteCommand(std::initializer_list<Slice> arguments, std::string* out);
+
 // The Status of an error reply: a code of zkdb stays what it is.
 Status StatusOfErrorReply(const std::string& text);
 
@@ -57,6 +61,8 @@ class Connection {
   // Sends `commands` commands, of which each is answered once. *handed_over: the last byte was given to the system, so
   // the server may carry them out whatever happens next. When that failed, an answer that says why may lie here.
   Status Send(Slice bytes, uint32_t commands, bool* handed_over);
+  // Sends one command whose answer nobody wants: it is passed over before the next one is read. REQUIRES: owed() == 0.
+  Status SendUnanswered(Slice command);
   // Begins to read the next answer. Error replies give their Status, and the connection goes on.
   Status ReadAnswer(ReplyHead* out);
   ReplyReader* reader() { return &reader_; }
@@ -64,21 +70,26 @@ class Connection {
   // Its answers are not understood: it is of no more use.
   void Abandon() { sound_ = false; }
 
+  // Answers that are wanted and were not begun.
   uint32_t owed() const { return owed_; }
-  // Whether it can be kept for later.
-  bool IsAtRest() { return owed_ == 0 && sound_ && reader_.failed().ok() && reader_.empty() && socket_->IsQuiet(); }
+  // Whether it is in step with its server, as far as is known.
+  bool IsSound() const { return sound_ && reader_.failed().ok(); }
+  // Whether it can be kept for later. Passes over answers that have come and that nobody wants.
+  bool IsAtRest();
 
  private:
   Connection(Transport* transport, const RemotePlace& place, std::unique_ptr<Socket> socket);
   Status LogIn(const RemotePlace& place);
   Status Ask(const std::string& command);
+  Status PassOver();
 
   Transport* transport_;
   uint64_t timeout_ms_;
   std::unique_ptr<Socket> socket_;
   ReplyReader reader_;
   uint32_t owed_ = 0;
-  bool sound_ = true;  // nothing was sent in part
+  uint32_t unwanted_ = 0;  // answers that come before those
+  bool sound_ = true;      // nothing was sent in part
 };
 
 }  // namespace zkdb

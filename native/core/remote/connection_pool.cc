@@ -68,6 +68,14 @@ Status ConnectionPool::Take(bool only_fresh, std::unique_ptr<Connection>* out, b
   return Status::Ok();
 }
 
+Status ConnectionPool::StartPinned() {
+  if (pinned_.fetch_add(1, std::memory_order_relaxed) < kMaxPinned) return Status::Ok();
+  EndPinned();
+  return {ZKDB_UNREACHABLE, std::to_string(kMaxPinned) +
+                                " snapshots and scans have a connection to the server already, as many as may; close "
+                                "those that are done"};
+}
+
 void ConnectionPool::Discard(std::unique_ptr<Connection> connection) {
   if (connection != nullptr) connection->Abandon();
   Give(std::move(connection));

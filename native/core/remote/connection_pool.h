@@ -8,6 +8,7 @@
 //  2. A connection that Take gives owes nothing and has not been closed by the server as far as can be seen.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,6 +24,7 @@ class ConnectionPool {
   static constexpr uint64_t kLeastDelayMs = 20;  // before the second attempt
   static constexpr uint64_t kMostDelayMs = 500;  // unless an attempt takes longer
   static constexpr uint64_t kMostPauseMs = 10000;
+  static constexpr uint32_t kMaxPinned = 256;  // connections that snapshots have: fewer than a server takes
 
   // `transport` outlives the pool.
   ConnectionPool(Transport* transport, RemotePlace place) : transport_(transport), place_(std::move(place)) {}
@@ -34,6 +36,10 @@ class ConnectionPool {
   void Give(std::unique_ptr<Connection> connection);
   // Closes it, with answers that may still come; nothing for nullptr.
   void Discard(std::unique_ptr<Connection> connection);
+
+  // Counts a connection that a snapshot has for as long as it lasts. ZKDB_UNREACHABLE when they are too many.
+  Status StartPinned();
+  void EndPinned() { pinned_.fetch_sub(1, std::memory_order_relaxed); }
 
   const RemotePlace& place() const { return place_; }
   Transport* transport() const { return transport_; }
@@ -47,6 +53,7 @@ class ConnectionPool {
   const RemotePlace place_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> at_rest_;
+  std::atomic<uint32_t> pinned_{0};
   uint32_t failures_ = 0;  // in a row
   bool trying_ = false;    // a thread tries a server that was down
   uint64_t retry_at_ms_ = 0;

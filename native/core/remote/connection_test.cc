@@ -144,4 +144,26 @@ TEST(a_silent_server_is_left_alone_for_a_while_and_what_waits_for_it_fails_at_on
   EXPECT(fresh);
 }
 
+TEST(answers_that_nobody_wants_are_passed_over) {
+  ScriptTransport transport;
+  transport.scripts = {{kHello + ":1\r\n*1\r\n$1\r\na\r\n-ERR no\r\n+PONG\r\n", 3}};
+  ConnectionPool pool(&transport, Place());
+  std::unique_ptr<Connection> connection;
+  bool fresh = false;
+  bool handed_over = false;
+  EXPECT_OK(pool.Take(false, &connection, &fresh));
+  EXPECT_OK(connection->SendUnanswered("*1\r\n$1\r\na\r\n"));
+  pool.Give(std::move(connection));
+  EXPECT_OK(pool.Take(false, &connection, &fresh));
+  EXPECT(!fresh);
+  EXPECT_OK(connection->SendUnanswered("*1\r\n$1\r\nb\r\n"));
+  EXPECT_OK(connection->SendUnanswered("*1\r\n$1\r\nc\r\n"));
+  EXPECT_EQ(connection->owed(), 0u);
+  EXPECT_OK(connection->Send("*1\r\n$4\r\nPING\r\n", 1, &handed_over));
+  ReplyHead head;
+  EXPECT_OK(connection->ReadAnswer(&head));
+  EXPECT_EQ(head.text, std::string("PONG"));
+  EXPECT(connection->IsAtRest());
+}
+
 }  // namespace zkdb::test

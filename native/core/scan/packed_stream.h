@@ -34,6 +34,8 @@ class ChunkSource {
   virtual void Restart() = 0;
   // Asks for the first chunk without waiting for it, where that is possible.
   virtual void Prepare() {}
+  // Waits for that answer, and keeps it for Next.
+  virtual void Await() {}
   // The next records, at least one unless there are no more.
   virtual Status Next(PackedChunk* out) = 0;
   // The key behind which the next chunk begins; false: it begins where the scan does.

@@ -1,168 +1,10 @@
 // Databases with remote partitions against sessions in this process: a model of their records, broken connections,
 // servers that go down and come back.
-#include <fstream>
-#include <map>
-#include <optional>
-
 #include "core/base/test.h"
-#include "core/dispatch/dispatcher.h"
-#include "core/engine/registry.h"
-#include "net/pair/session_transport.h"
+#include "net/pair/mixed_database.h"
 
 namespace zkdb::net::test {
 namespace {
-
-using zkdb::test::TempDirectory;
-using Model = std::map<std::string, std::string>;
-using Records = std::vector<std::pair<std::string, std::string>>;
-
-std::string Rest(const std::string& text, bool remote, int port) {
-  return text +
-         (remote ? "IsRemote = Yes\nReplyTimeout = 500\nAddressPath = zkdb://db:" + std::to_string(port) + "\n" : "");
-}
-
-// Partitions a-h, i-p and q-z; `kinds` says of each whether it is local (l) or remote (r, on a server of its own).
-class MixedDatabase {
- public:
-  explicit MixedDatabase(const std::string& kinds) : directory_(TempDirectory()) {
-    for (size_t i = 0; i < kinds.size(); ++i) {
-      const std::string path = directory_ + "/server" + std::to_string(i);
-      servers_.push_back(kinds[i] == 'r' ? std::make_unique<TestServer>(path, "2", 1) : nullptr);
-      transport.servers.push_back({servers_.back().get(), false, 0});
-    }
-    const std::string file = directory_ + "/mixed.conf";
-    std::ofstream(file) << "[main]\nPartitions = low; mid; high\nDurability = none\n"
-                        << "[low]\nMaxLimit = h\n"
-                        << Rest("", kinds[0] == 'r', 1) << "[mid]\nMinLimit = i\nMaxLimit = p\n"
-                        << Rest("", kinds[1] == 'r', 2) << "[high]\nMinLimit = q\n"
-                        << Rest("", kinds[2] == 'r', 3);
-    EXPECT_OK(zkdb::OpenDatabase(Env::Posix(), file, {}, &engine));
-    db = Dispatcher::For(engine, &transport);
-  }
-  ~MixedDatabase() { EXPECT_OK(CloseDatabase(engine)); }
-
-  Status Write(const BatchBuilder& batch, bool non_atomic = false) {
-    return db->Write(batch.bytes(), ZKDB_DURABILITY_DEFAULT, non_atomic, &result);
-  }
-  Status Put(const std::string& key, const std::string& value) {
-    BatchBuilder batch;
-    batch.Add(ZKDB_OP_PUT, key, value);
-    return Write(batch);
-  }
-  Status Get(const std::string& key, std::optional<std::string>* value) {
-    std::string buffer(16, '\0');
-    size_t size = 0;
-    Status status;
-    const auto get = [&] {
-      return db->Get(nullptr, key, reinterpret_cast<uint8_t*>(buffer.data()), buffer.size(), &size, &status);
-    };
-    zkdb_code code = get();
-    if (code == ZKDB_BUFFER_TOO_SMALL) buffer.resize(size), code = get();
-    value->reset();
-    if (code == ZKDB_OK) *value = buffer.substr(0, size);
-    return status;
-  }
-  std::string ValueOf(const std::string& key) {
-    std::optional<std::string> value;
-    const Status status = Get(key, &value);
-    return status.ok() ? value.value_or("(none)") : zkdb_code_name(status.code());
-  }
-  Status Scan(const KeyRange& range, const ScanOptions& options, bool partial, Records* out,
-              std::unique_ptr<MixedScan>* scan, uint32_t most = 7) {
-    ZKDB_RETURN_IF_ERROR(db->OpenScan(std::make_shared<Snapshot>(engine), range, options, partial, scan));
-    return Drain(scan->get(), out, most);
-  }
-  Status Drain(MixedScan* scan, Records* out, uint32_t most = 7) {
-    std::vector<uint8_t> buffer(40);
-    for (bool done = false; !done;) {
-      size_t used = 0;
-      uint32_t count = 0;
-      bool too_small = false;
-      ZKDB_RETURN_IF_ERROR(scan->Pack(buffer.data(), buffer.size(), most, &used, &count, &done, &too_small));
-      if (too_small) {
-        buffer.resize(used);
-        continue;
-      }
-      const uint8_t* p = buffer.data();
-      for (uint32_t i = 0; i < count; ++i) {
-        const uint32_t key = Load32(p);
-        const uint32_t value = Load32(p + 4);
-        out->emplace_back(Slice(p + 8, key).ToString(), Slice(p + 8 + key, value).ToString());
-        p += 8 + size_t{key} + value;
-      }
-    }
-    return Status::Ok();
-  }
-  Records All(const ScanOptions& options = {}) {
-    Records out;
-    std::unique_ptr<MixedScan> scan;
-    EXPECT_OK(Scan(KeyRange{}, options, false, &out, &scan));
-    return out;
-  }
-
-  SessionTransport transport;
-  std::shared_ptr<Engine> engine;
-  std::unique_ptr<Dispatcher> db;
-  WriteResult result;
-
- private:
-  const std::string directory_;
-  std::vector<std::unique_ptr<TestServer>> servers_;
-};
-
-constexpr const char* kShapes[] = {"lrl", "rlr", "rrr", "rll"};
-
-std::string RandomKey(std::mt19937_64* random) {
-  std::string key(1 + (*random)() % 3, '\0');
-  for (char& c : key) c = static_cast<char>('a' + (*random)() % 26);
-  return key;
-}
-
-KeyRange RandomRange(std::mt19937_64* random, std::string* lo, std::string* hi) {
-  *lo = (*random)() % 4 == 0 ? "" : RandomKey(random);
-  *hi = RandomKey(random);
-  const uint64_t bits = (*random)();
-  return {*lo, *hi, (bits & 1) != 0, (bits & 2) != 0 && !lo->empty(), (bits & 4) != 0};
-}
-
-Records Expected(const Model& model, const KeyRange& range, const ScanOptions& options) {
-  Records out;
-  for (const auto& [key, value] : model) {
-    if (range.BelowLo(key) || range.AboveHi(key)) continue;
-    out.emplace_back(options.no_keys ? "" : key, options.no_values ? "" : value);
-  }
-  if (options.reverse) std::reverse(out.begin(), out.end());
-  return out;
-}
-
-// Operations of one partition, or of several with `non_atomic`; applied to the model too.
-void RandomWrite(MixedDatabase* db, std::mt19937_64* random, Model* model) {
-  BatchBuilder batch;
-  Model changed = *model;
-  const uint64_t operations = 1 + (*random)() % 20;
-  for (uint64_t i = 0; i < operations; ++i) {
-    const std::string key = RandomKey(random);
-    const uint64_t kind = (*random)() % 40;
-    if (kind == 0) {
-      std::string lo;
-      std::string hi;
-      const KeyRange range = RandomRange(random, &lo, &hi);
-      const int flags = (range.has_hi ? ZKDB_RANGE_HAS_HI : 0) | (range.lo_exclusive ? ZKDB_RANGE_LO_EXCLUSIVE : 0) |
-                        (range.hi_inclusive ? ZKDB_RANGE_HI_INCLUSIVE : 0);
-      batch.Add(ZKDB_OP_DELETE_RANGE, lo, hi, static_cast<uint8_t>(flags));
-      std::erase_if(changed, [&](const auto& r) { return !range.BelowLo(r.first) && !range.AboveHi(r.first); });
-    } else if (kind < 8) {
-      batch.Add(ZKDB_OP_DELETE, key);
-      changed.erase(key);
-    } else {
-      const std::string value((*random)() % (kind == 9 ? 5000 : 30), static_cast<char>('A' + kind % 26));
-      batch.Add(ZKDB_OP_PUT, key, value);
-      changed[key] = value;
-    }
-  }
-  EXPECT_OK(db->Write(batch, true));
-  *model = std::move(changed);
-}
 
 void CompareScan(MixedDatabase* db, std::mt19937_64* random, const Model& model) {
   std::string lo;
@@ -287,7 +129,7 @@ TEST(mixed_databases_hold_what_a_map_holds) {
   }
 }
 
-TEST(reads_and_scans_go_on_over_connections_that_break) {
+TEST(reads_go_on_over_connections_that_break_and_scans_give_one_state_or_fail) {
   for (const char* shape : kShapes) {
     MixedDatabase db(shape);
     std::mt19937_64 random(9);
@@ -301,16 +143,17 @@ TEST(reads_and_scans_go_on_over_connections_that_break) {
       std::unique_ptr<MixedScan> scan;
       const ScanOptions options{round % 2 == 1, false, false, false};
       const Status status = db.Scan(KeyRange{}, options, false, &found, &scan, 1000);
-      // Two connections that break one behind the other end a scan; what it gave until then is right.
+      // A connection that breaks behind the first chunk ends a scan, and so do two of them one behind the other; what it
+      // gave until then is right.
       failed += status.ok() ? 0 : 1;
       const Records expected = Expected(model, KeyRange{}, options);
       EXPECT(status.ok() ? found == expected : std::equal(found.begin(), found.end(), expected.begin()));
-      EXPECT(status.ok() || status.code() == ZKDB_UNREACHABLE);
+      EXPECT(status.ok() || status.code() == ZKDB_UNREACHABLE || status.code() == ZKDB_SNAPSHOT_EXPIRED);
       const std::string key = RandomKey(&random);
       const std::string value = db.ValueOf(key);
       EXPECT(value == "ZKDB_UNREACHABLE" || value == (model.count(key) == 0 ? "(none)" : model[key]));
     }
-    EXPECT(failed < 100);
+    EXPECT(failed < 250);
   }
 }
 
@@ -387,7 +230,7 @@ TEST(a_scan_that_loses_a_server_in_the_middle_says_behind_which_key) {
   EXPECT_OK(db.Put("a", "1"));
   EXPECT_OK(db.Put("z", "1"));
   std::unique_ptr<MixedScan> scan;
-  EXPECT_OK(db.db->OpenScan(std::make_shared<Snapshot>(db.engine), KeyRange{}, {}, true, &scan));
+  EXPECT_OK(db.db->OpenScan(nullptr, KeyRange{}, {}, true, &scan));
   std::vector<uint8_t> buffer(4096);
   size_t used = 0;
   uint32_t count = 0;

@@ -31,6 +31,8 @@ class SessionTransport : public Transport {
   uint64_t now_ms = 1000;
   uint32_t connections = 0;  // made so far
   uint64_t bytes_out = 0;
+  uint32_t sends = 0;    // calls that sent something
+  SessionLimits limits;  // of connections that are made later
 
   void Restart(size_t number) { ++servers[number].epoch; }
 
@@ -47,12 +49,16 @@ class SessionTransport : public Transport {
   class PairSocket : public Socket {
    public:
     PairSocket(SessionTransport* transport, Server* server, uint32_t id)
-        : transport_(transport), server_(server), epoch_(server->epoch), client_(server->server, id) {}
+        : transport_(transport),
+          server_(server),
+          epoch_(server->epoch),
+          client_(server->server, id, transport->limits) {}
 
     Status Send(Slice bytes, uint64_t, size_t* sent) override {
       if (Broken()) return {ZKDB_UNREACHABLE, "send: Broken pipe"};
       *sent = std::min(bytes.size, transport_->piece);
       transport_->bytes_out += *sent;
+      ++transport_->sends;
       answers_ += client_.Send({reinterpret_cast<const char*>(bytes.data), *sent});
       return Status::Ok();
     }
