@@ -169,6 +169,13 @@ export interface Binding {
   cursorMissing(cursor: number, index: number): number
   partitionProbe(db: number, index: number): number
   remoteCount(db: number): number
+
+  /** The number with which the relay for TLS is to be started now; 0: none is needed, or it was started. */
+  tlsRelayWanted(): number
+  /** In the relay's thread: has every socket that is passed to it given to `take`, its owner from then on. */
+  tlsRelayServe(relay: number, take: (socket: number) => void): number
+  /** In the thread that started it. */
+  tlsRelayEnded(relay: number): number
 }
 
 /** A partition as the addon describes it. */

@@ -25,6 +25,7 @@ import { readExpiry, readFast, readHas, readMany } from './point-reads.js'
 import { Scan, type ScanOptions } from './scan.js'
 import { openSnapshotHandle, type Snapshot } from './snapshot.js'
 import { SyncCalls } from './sync-calls.js'
+import { withTlsRelay } from './tls-relay.js'
 import { assertFunction, runTransaction, Transaction } from './transaction.js'
 import type {
   BatchOperation,
@@ -365,7 +366,7 @@ export async function open<K = string, V = string>(location: string | OpenOption
 export function openSync<K = string, V = string>(location: string | OpenOptions<K, V>): Database<K, V> {
   const options = optionsOf(location)
   assertLocation(options.path)
-  const id = checked(binding.openSync(options.path, nativeOptions(options)))
+  const id = withTlsRelay(checked(binding.openSync(options.path, nativeOptions(options))))
   try {
     return new Database<K, V>({ ...options, [openedHandle]: id } as OpenOptions<K, V>)
   } catch (error) {

@@ -13,6 +13,7 @@ import { placesOf } from './places.js'
 import { readValue } from './point-reads.js'
 import { RecordReader } from './record-reader.js'
 import { SyncWriter } from './sync-writer.js'
+import { withTlsRelay } from './tls-relay.js'
 
 /** A database, or one partition of it when `partition` is not -1. */
 export class LegacyStore implements Logged {
@@ -29,7 +30,7 @@ export class LegacyStore implements Logged {
    */
   constructor(dbfile: unknown, partition?: string, isRemote = false) {
     assertLocation(dbfile)
-    const id = checked(binding.openSync(dbfile, []))
+    const id = withTlsRelay(checked(binding.openSync(dbfile, [])))
     this.#handle = { id, guard: binding.guard(id) }
     this.#writer = new SyncWriter(this.#handle, new BatchWriter(this.#handle, placesOf(this.#handle)))
     try {

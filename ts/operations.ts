@@ -6,6 +6,7 @@ import { binding, checked, lastError, type NativePartition, type StartedJob, Sta
 import { typeName } from './bytes.js'
 import { errorFrom, type NativeFailure, ZkdbError } from './errors.js'
 import { type EncodedRange, writeRange } from './range.js'
+import { withTlsRelay } from './tls-relay.js'
 
 /** A partition. */
 export interface PartitionInfo {
@@ -229,7 +230,7 @@ export async function openHandle(path: string, natives: string[], options: Opera
   const result = await follow(started, options)
   if (result.code !== 0) throw errorFrom(result)
   if (result.total > 0) options.onProgress?.({ done: result.done, total: result.total })
-  return checked(result.handle)
+  return withTlsRelay(checked(result.handle))
 }
 
 function report(job: number, onProgress: NonNullable<OperationOptions['onProgress']>): void {

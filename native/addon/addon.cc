@@ -75,6 +75,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportToolFunctions(env, exports, environment);
   ExportServerFunctions(env, exports, environment);
   ExportServerGuardFunctions(env, exports, environment);
+  ExportTlsFunctions(env, exports, environment);
   return exports;
 }
 

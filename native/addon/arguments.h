@@ -135,5 +135,6 @@ void ExportOperationFunctions(napi_env env, napi_value exports, Environment* env
 void ExportToolFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportServerFunctions(napi_env env, napi_value exports, Environment* environment);
 void ExportServerGuardFunctions(napi_env env, napi_value exports, Environment* environment);
+void ExportTlsFunctions(napi_env env, napi_value exports, Environment* environment);
 
 }  // namespace zkdb::addon

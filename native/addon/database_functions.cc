@@ -26,7 +26,8 @@ bool ReadOpenRequest(const Arguments& args, OpenRequest* request) {
   return request->options.size() % 2 == 0;
 }
 
-zkdb_code Open(const OpenRequest& request, zkdb_progress on_recovery, void* context, zkdb_db** out, zkdb_error* error) {
+zkdb_code Open(const OpenRequest& request, TlsGate* gate, zkdb_progress on_recovery, void* context, zkdb_db** out,
+               zkdb_error* error) {
   zkdb_options* raw = nullptr;
   zkdb_code code = zkdb_options_create(&raw);
   if (code != ZKDB_OK) {
@@ -38,13 +39,18 @@ zkdb_code Open(const OpenRequest& request, zkdb_progress on_recovery, void* cont
     code = zkdb_options_set(raw, request.options[i].c_str(), request.options[i + 1].c_str(), error);
     if (code != ZKDB_OK) return code;
   }
+  zkdb_options_tls_relay(raw, TlsGate::Pass, gate);
   if (on_recovery != nullptr) zkdb_options_on_recovery(raw, on_recovery, context);
   return zkdb_open(request.path.c_str(), raw, out, error);
 }
 
 // The id of a database that was just opened, or 0 when the table is full: then it is closed again.
-uint32_t AddDb(Environment& environment, zkdb_db* db) {
+uint32_t AddDb(Environment& environment, zkdb_db* db, std::shared_ptr<TlsGate> gate) {
   auto ref = std::make_shared<DbRef>();
+  if (zkdb_uses_tls(db) != 0) {
+    gate->Want();
+    ref->tls_gate = std::move(gate);
+  }
   ref->db = db;
   return environment.handles().Add(HandleKind::kDb, nullptr, std::move(ref), 0);
 }
@@ -52,7 +58,10 @@ uint32_t AddDb(Environment& environment, zkdb_db* db) {
 class OpenJob : public Job {
  public:
   OpenJob(Environment* environment, OpenRequest request)
-      : Job(environment, nullptr), request_(std::move(request)), number_(environment->AddJob(this)) {}
+      : Job(environment, nullptr),
+        request_(std::move(request)),
+        gate_(environment->MakeTlsGate()),
+        number_(environment->AddJob(this)) {}
   ~OpenJob() override {
     environment_->RemoveJob(number_);
     if (opened_ != nullptr) zkdb_close(opened_, nullptr);
@@ -61,16 +70,17 @@ class OpenJob : public Job {
   uint32_t number() const { return number_; }
 
  protected:
-  void Execute() override { code_ = Open(request_, OnProgress, this, &opened_, &error_); }
+  void Execute() override { code_ = Open(request_, gate_.get(), OnProgress, this, &opened_, &error_); }
   void Describe(napi_env env, napi_value result) override {
     SetNumber(env, result, "done", static_cast<double>(progress_done()));
     SetNumber(env, result, "total", static_cast<double>(progress_total()));
     if (code_ != ZKDB_OK) return;
-    SetNumber(env, result, "handle", AddDb(*environment_, std::exchange(opened_, nullptr)));
+    SetNumber(env, result, "handle", AddDb(*environment_, std::exchange(opened_, nullptr), gate_));
   }
 
  private:
   OpenRequest request_;
+  const std::shared_ptr<TlsGate> gate_;
   uint32_t number_;
   zkdb_db* opened_ = nullptr;
 };
@@ -91,9 +101,10 @@ napi_value OpenSync(napi_env env, napi_callback_info info) {
   OpenRequest request;
   if (!ReadOpenRequest(args, &request)) return args.Invalid();
   zkdb_db* db = nullptr;
-  const zkdb_code code = Open(request, nullptr, nullptr, &db, &args.environment().error());
+  const std::shared_ptr<TlsGate> gate = args.environment().MakeTlsGate();
+  const zkdb_code code = Open(request, gate.get(), nullptr, nullptr, &db, &args.environment().error());
   if (code != ZKDB_OK) return args.Code(code);
-  const uint32_t id = AddDb(args.environment(), db);
+  const uint32_t id = AddDb(args.environment(), db, gate);
   return id != 0 ? args.Number(id) : args.Fail(ZKDB_NO_MEMORY, "too many open handles in this thread");
 }
 

@@ -74,6 +74,14 @@ std::shared_ptr<net::LoopServer> Environment::FindServer(uint32_t number) const 
   return found == servers_.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<TlsGate> Environment::MakeTlsGate() {
+  std::shared_ptr<TlsGate> gate = tls_gate_.lock();
+  if (gate != nullptr && !gate->is_over()) return gate;
+  gate = TlsGate::Create();
+  tls_gate_ = gate;
+  return gate;
+}
+
 void Environment::Teardown() {
   for (auto& [number, job] : jobs_) job->Abort();
   servers_.clear();

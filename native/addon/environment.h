@@ -18,6 +18,7 @@
 #include <string>
 
 #include "addon/handle_table.h"
+#include "addon/tls_gate.h"
 #include "include/zkdb.h"
 
 namespace zkdb::net {
@@ -76,6 +77,11 @@ class Environment : public std::enable_shared_from_this<Environment> {
   std::shared_ptr<net::LoopServer> FindServer(uint32_t number) const;
   void RemoveServer(uint32_t number) { servers_.erase(number); }
 
+  // For a database that is about to be opened: the gate of the relay that runs, or of one that would be started.
+  std::shared_ptr<TlsGate> MakeTlsGate();
+  // The gate that somebody holds, or nullptr.
+  std::shared_ptr<TlsGate> tls_gate() const { return tls_gate_.lock(); }
+
   // Stops every server and releases every handle. Runs when the environment ends.
   void Teardown();
 
@@ -95,6 +101,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   zkdb_error error_ = {};
   uint32_t next_job_ = 1;
   std::map<uint32_t, Job*> jobs_;
+  std::weak_ptr<TlsGate> tls_gate_;
   uint32_t next_server_ = 1;
   std::map<uint32_t, std::shared_ptr<net::LoopServer>> servers_;
 };

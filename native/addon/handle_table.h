@@ -25,10 +25,12 @@
 namespace zkdb::addon {
 
 class Job;
+class TlsGate;
 class WriteJob;
 
 // An open database together with what this environment runs on it.
 struct DbRef {
+  std::shared_ptr<TlsGate> tls_gate;  // which `db` passes sockets to; nullptr: it speaks no TLS
   zkdb_db* db = nullptr;
 
   // Held around every write of this handle: asynchronous batches run in the order in which they were queued, and a

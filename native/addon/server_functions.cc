@@ -98,16 +98,21 @@ class StartJob : public Job {
  public:
   StartJob(Environment* environment, std::vector<std::string> paths, ServerOptions options,
            std::shared_ptr<ServerEvents> events)
-      : Job(environment, nullptr), paths_(std::move(paths)), options_(std::move(options)), events_(std::move(events)) {}
+      : Job(environment, nullptr),
+        paths_(std::move(paths)),
+        options_(std::move(options)),
+        events_(std::move(events)),
+        gate_(environment->MakeTlsGate()) {}
 
  protected:
   void Execute() override {
     std::vector<DbPtr> opened;
     for (const std::string& path : paths_) {
       zkdb_db* db = nullptr;
-      code_ = zkdb_open(path.c_str(), nullptr, &db, &error_);
+      code_ = Open(path, &db);
       if (code_ != ZKDB_OK) return;
       opened.emplace_back(db);
+      uses_tls_ |= zkdb_uses_tls(db) != 0;
     }
     std::vector<zkdb_db*> databases;
     for (DbPtr& db : opened) databases.push_back(db.release());
@@ -128,10 +133,24 @@ class StartJob : public Job {
       napi_set_element(env, list, index++, object);
     }
     napi_set_named_property(env, result, "addresses", list);
-    addon::SetNumber(env, result, "server", environment_->AddServer(std::move(server_)));
+    addon::SetNumber(env, result, "server", environment_->AddServer(WithGate()));
   }
 
  private:
+  zkdb_code Open(const std::string& path, zkdb_db** out) {
+    zkdb_options* raw = nullptr;
+    const zkdb_code code = zkdb_options_create(&raw);
+    if (code != ZKDB_OK) return code;
+    const std::unique_ptr<zkdb_options, void (*)(zkdb_options*)> options(raw, zkdb_options_destroy);
+    zkdb_options_tls_relay(raw, TlsGate::Pass, gate_.get());
+    return zkdb_open(path.c_str(), raw, out, &error_);
+  }
+  // The server, which holds the gate of its databases.
+  std::shared_ptr<LoopServer> WithGate() {
+    if (!uses_tls_) return std::move(server_);
+    gate_->Want();
+    return {server_.release(), [gate = gate_](LoopServer* server) { delete server; }};
+  }
   void Take(const Status& status) {
     code_ = status.code();
     error_.code = code_;
@@ -142,6 +161,8 @@ class StartJob : public Job {
   const std::vector<std::string> paths_;
   const ServerOptions options_;
   std::shared_ptr<ServerEvents> events_;
+  const std::shared_ptr<TlsGate> gate_;
+  bool uses_tls_ = false;
   std::unique_ptr<LoopServer> server_;
 };
 

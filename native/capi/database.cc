@@ -41,6 +41,17 @@ Status CheckDurability(zkdb_durability durability) {
   return Status::Invalid("there is no durability " + std::to_string(static_cast<int>(durability)));
 }
 
+// With the transport that it uses.
+std::shared_ptr<zkdb::Dispatcher> MakeDispatcher(const std::shared_ptr<zkdb::Engine>& engine,
+                                                 const zkdb_options* options) {
+  if (zkdb::PartitionOverTls(engine->whole_config()) == nullptr) {
+    return zkdb::Dispatcher::For(engine, zkdb::Transport::Posix());
+  }
+  const std::shared_ptr<zkdb::Transport> transport = zkdb::Transport::WithRelay(options->tls_relay);
+  std::unique_ptr<zkdb::Dispatcher> made = zkdb::Dispatcher::For(engine, transport.get());
+  return {made.release(), [transport](zkdb::Dispatcher* dispatcher) { delete dispatcher; }};
+}
+
 void CopyResult(const zkdb::WriteResult& from, zkdb_write_result* to) {
   if (to != nullptr) *to = {from.sequence, from.existed, from.failed_index};
 }
@@ -90,14 +101,20 @@ void zkdb_options_on_recovery(zkdb_options* options, zkdb_progress progress, voi
   };
 }
 
+void zkdb_options_tls_relay(zkdb_options* options, zkdb_tls_relay relay, void* context) {
+  options->tls_relay = nullptr;
+  if (relay != nullptr) options->tls_relay = [relay, context](int socket) { return relay(context, socket) == 0; };
+}
+
 zkdb_code zkdb_open(const char* path, const zkdb_options* options, zkdb_db** out, zkdb_error* err) {
   return Guarded(err, [&] {
     auto db = std::make_unique<zkdb_db>();
-    const zkdb::EngineOptions engine = options == nullptr ? zkdb::EngineOptions{} : options->engine;
+    zkdb::EngineOptions engine = options == nullptr ? zkdb::EngineOptions{} : options->engine;
+    engine.tls = options != nullptr && options->tls_relay;
     Status status = zkdb::OpenDatabase(zkdb::Env::Posix(), path, engine, &db->engine);
     if (!status.ok()) return ReportUrgent(status, err);
     try {
-      db->dispatcher = zkdb::Dispatcher::For(db->engine, zkdb::Transport::Posix());
+      db->dispatcher = MakeDispatcher(db->engine, options);
     } catch (const std::bad_alloc&) {
       static_cast<void>(zkdb::CloseDatabase(db->engine).ok());
       throw;

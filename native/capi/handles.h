@@ -19,6 +19,7 @@
 
 struct zkdb_options {
   zkdb::EngineOptions engine;
+  zkdb::TlsRelay tls_relay;
 };
 
 struct zkdb_db {

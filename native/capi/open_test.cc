@@ -56,6 +56,33 @@ TEST(a_database_of_remote_partitions_alone_makes_no_files) {
   EXPECT_EQ(std::distance(fs::directory_iterator(directory), fs::directory_iterator()), 1);
 }
 
+TEST(a_partition_over_tls_needs_a_relay_and_its_refusal_touches_nothing) {
+  const std::string directory = TempDirectory();
+  const std::string path = TwoPartitions(directory, "", "", "IsRemote = Yes\nAddressPath = zkdbs://ann:secret@h/\n");
+  TestDb without;
+  EXPECT_EQ(without.Open(path), ZKDB_CONFIG);
+  EXPECT(Holds(without, "[high] AddressPath asks for TLS (zkdbs://h:6379)"));
+  EXPECT(Holds(without, "zkdb_options_tls_relay"));
+  EXPECT(!Holds(without, "secret"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), fs::directory_iterator()), 1);
+
+  uint32_t asked = 0;
+  const auto refuse = [](void* context, int) { return static_cast<int>(++*static_cast<uint32_t*>(context)); };
+  zkdb_options* options = nullptr;
+  ASSERT_EQ(zkdb_options_create(&options), ZKDB_OK);
+  zkdb_options_tls_relay(options, refuse, &asked);
+  zkdb_error error;
+  zkdb_db* db = nullptr;
+  ASSERT_EQ(zkdb_open(path.c_str(), options, &db, &error), ZKDB_OK);
+  zkdb_options_destroy(options);
+  EXPECT_EQ(zkdb_uses_tls(db), 1);
+  EXPECT_EQ(zkdb_partition_probe(db, 1, &error), ZKDB_UNREACHABLE);
+  EXPECT_EQ(asked, 1u);
+  // A second handle on the same engine.
+  EXPECT_EQ(without.Open(path), ZKDB_CONFIG);
+  EXPECT_EQ(zkdb_close(db, &error), ZKDB_OK);
+}
+
 TEST(a_configuration_without_a_database_is_one_that_is_missing_unless_it_may_be_made) {
   const std::string directory = TempDirectory();
   const std::string path = TwoPartitions(directory);

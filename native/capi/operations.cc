@@ -25,6 +25,8 @@ uint32_t zkdb_partition_count(const zkdb_db* db) { return db->selector().partiti
 
 uint32_t zkdb_remote_count(const zkdb_db* db) { return zkdb_partition_count(db) - db->engine->partition_count(); }
 
+int zkdb_uses_tls(const zkdb_db* db) { return zkdb::PartitionOverTls(db->config()) == nullptr ? 0 : 1; }
+
 zkdb_code zkdb_partition_describe(zkdb_db* db, uint32_t index, zkdb_partition_info* out, zkdb_error* err) {
   return Guarded(err, [&] {
     const Status status = CheckIndex(index, zkdb_partition_count(db));

@@ -133,6 +133,23 @@ typedef int (*zkdb_progress)(void *context, uint64_t done, uint64_t total);
 ZKDB_EXPORT void zkdb_options_on_recovery(zkdb_options *options, zkdb_progress progress, void *context);
 
 /*
+ * Speaks TLS for remote partitions whose address is zkdbs://, which the library does not: gets one end of a pair of
+ * connected, non-blocking stream sockets, which it becomes the owner of, for each connection. From there comes a RESP
+ * array of strings, `TLS host port server-name authority certificate key`: what the certificate must be for ("": the
+ * host) and paths of PEM files ("": the authorities of the system, no certificate of the client). The answer is `+OK`
+ * when TLS 1.3 or later is agreed on and the certificate verified, and from then on everything is passed on both ways;
+ * or `-` with the name of a code, a blank and a reason, and the end. Called on any thread that waits for a server, and
+ * must not wait itself. Non-zero: it takes no more.
+ */
+typedef int (*zkdb_tls_relay)(void *context, int socket);
+
+/*
+ * Gives an open its relay, which it may call until the database and its cursors are closed. Without one an open of a
+ * database with such a partition is ZKDB_CONFIG. The Node package has a relay; C programs may bring one.
+ */
+ZKDB_EXPORT void zkdb_options_tls_relay(zkdb_options *options, zkdb_tls_relay relay, void *context);
+
+/*
  * Opens a database. `path` is a configuration file, or a directory: in a directory the configuration is its file
  * `zkdb.conf`, which is written when the directory is new (Partitions hashed partitions, default 1).
  * Within a process every open of the same path shares one engine. A remote partition's server is connected to when it
@@ -383,6 +400,8 @@ typedef enum zkdb_stats_flag { ZKDB_STATS_FULL = 1 /* walk the tree for page cou
 ZKDB_EXPORT uint32_t zkdb_partition_count(const zkdb_db *db);
 /* How many of them are remote. */
 ZKDB_EXPORT uint32_t zkdb_remote_count(const zkdb_db *db);
+/* 1: one of them is reached over TLS, through the relay. */
+ZKDB_EXPORT int zkdb_uses_tls(const zkdb_db *db);
 ZKDB_EXPORT zkdb_code zkdb_partition_describe(zkdb_db *db, uint32_t index, zkdb_partition_info *out, zkdb_error *err);
 ZKDB_EXPORT uint32_t zkdb_partition_of(const zkdb_db *db, const void *key, size_t key_size);
 /* Whether the server of a remote partition can be reached and takes the login; ZKDB_OK for a local partition. */

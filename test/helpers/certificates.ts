@@ -2,7 +2,7 @@
  * Certificates for tests of TLS, made by openssl when a test asks for them.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A certificate with its key, as PEM. */
@@ -47,7 +47,13 @@ export class CertificateAuthority {
     writeFileSync(join(this.#folder, 'index.txt'), '')
     const authority = `-CA ${this.#name}.pem -CAkey ${this.#name}.key -CAcreateserial`
     this.#openssl(`x509 -req -in ${file}.csr ${authority} -days ${days} -extfile ${file}.ext -out ${file}.pem`)
+    chmodSync(this.path(`${file}.key`), 0o600)
     return { cert: this.#read(`${file}.pem`), key: this.#read(`${file}.key`) }
+  }
+
+  /** The path of a file that was made: a name, and `.pem` or `.key`. */
+  path(file: string): string {
+    return join(this.#folder, file)
   }
 
   #read(file: string): string {

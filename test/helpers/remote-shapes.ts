@@ -4,10 +4,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ServeOptions, type Server, serve } from 'zkdb/server'
+import { CertificateAuthority, hasOpenssl } from './certificates.js'
+import { serveInThread, type ThreadServer } from './server-thread.js'
 import { newFolder } from './shapes.js'
 
 /** What a partition is: on this machine, or on a server that is reached so. */
-export type Kind = 'local' | 'tcp' | 'unix'
+export type Kind = 'local' | 'tcp' | 'unix' | 'tls'
 
 /** A shape: its partitions hold the keys up to `f`, up to `p`, and the others; with one alone it holds all. */
 export interface RemoteShape {
@@ -15,21 +17,46 @@ export interface RemoteShape {
   kinds: readonly Kind[]
 }
 
+/** Whether there can be shapes with TLS. */
+export const hasTls = hasOpenssl()
+if (!hasTls) console.log('no openssl: the tests of remote partitions over TLS are skipped')
+
 /** The shapes that suites run in. */
 export const remoteShapes: readonly RemoteShape[] = [
   { name: 'a remote partition over TCP', kinds: ['tcp'] },
   { name: 'a remote partition over a Unix socket', kinds: ['unix'] },
-  { name: 'local and remote partitions', kinds: ['local', 'tcp', 'unix'] }
+  { name: 'local and remote partitions', kinds: ['local', 'tcp', 'unix'] },
+  ...(hasTls
+    ? ([
+        { name: 'a remote partition over TLS', kinds: ['tls'] },
+        { name: 'partitions over TLS among others', kinds: ['local', 'tls', 'tls'] }
+      ] as const)
+    : [])
 ]
 
+let made: CertificateAuthority | undefined
+
+/** The authority of the servers of this file of tests. */
+export function authority(): CertificateAuthority {
+  if (made === undefined) {
+    made = new CertificateAuthority(newFolder(), 'authority')
+    made.issue('server', 'DNS:localhost,IP:127.0.0.1')
+  }
+  return made
+}
+
 const limits = [['MaxLimit = f'], ['MinLimit = g', 'MaxLimit = p'], ['MinLimit = q']]
+
+function certificate(): ServeOptions {
+  return { tlsCertificate: authority().path('server.pem'), tlsKey: authority().path('server.key') }
+}
 
 /** A server of one partition. It keeps its folder and its address when it is started again. */
 export class PartitionServer {
   readonly kind: Kind
   readonly folder: string
   readonly options: ServeOptions
-  #server: Server | undefined
+  #server: Server | ThreadServer | undefined
   #address = ''
 
   constructor(kind: Kind, folder: string, options: ServeOptions) {
@@ -44,11 +71,13 @@ export class PartitionServer {
     const listen = this.#address || (this.kind === 'unix' ? path : '127.0.0.1:0')
     // Hundreds of them run in the memory of a test machine.
     const logFileSize = 256 * 1024
-    this.#server = await serve(
-      { path: join(this.folder, 'data'), partitions: 2, durability: 'none', logFileSize },
-      { listen, threads: 1, ...this.options }
-    )
-    this.#address = this.#server.address()
+    const place = { path: join(this.folder, 'data'), partitions: 2, durability: 'none', logFileSize } as const
+    this.#server =
+      this.kind === 'tls'
+        ? // Synchronous calls of a test would block the thread that speaks TLS for its server.
+          await serveInThread(place, { listen: [], tlsListen: listen, threads: 1, ...certificate(), ...this.options })
+        : await serve(place, { listen, threads: 1, ...this.options })
+    this.#address = this.#server.address().replace(/^zkdbs:\/\//, '')
   }
 
   /** Stops it at once. */
@@ -60,7 +89,14 @@ export class PartitionServer {
 
   /** The address as a configuration has it. */
   get address(): string {
-    return this.kind === 'unix' ? `unix:${this.#address}` : `zkdb://${this.#address}`
+    const scheme = { unix: 'unix:', tls: 'zkdbs://', tcp: 'zkdb://', local: '' }[this.kind]
+    return `${scheme}${this.#address}`
+  }
+
+  /** The keys of the partition's section. */
+  get keys(): string[] {
+    const tls = this.kind === 'tls' ? [`TlsCa = ${authority().path('authority.pem')}`] : []
+    return ['IsRemote = Yes', `AddressPath = ${this.address}`, ...tls]
   }
 }
 
@@ -87,7 +123,7 @@ export class RemotePlace {
     const sections = this.servers.flatMap((server, i) => [
       `[part_${i}]`,
       ...(names.length > 1 ? limits[i]! : []),
-      ...(server === undefined ? [] : ['IsRemote = Yes', `AddressPath = ${server.address}`, ...keys])
+      ...(server === undefined ? [] : [...server.keys, ...keys])
     ])
     const main = [
       '[main]',

@@ -11,6 +11,7 @@ import { connect as connectTls } from 'node:tls'
 import { ZkdbError } from '../errors.js'
 import { Decoder, type ReplySink } from './decoder.js'
 import { type Argument, Encoder } from './encoder.js'
+import { failureText } from './failure-text.js'
 import { protocolError, type Reply } from './reply.js'
 import { placeOf, type Settings } from './settings.js'
 
@@ -189,7 +190,7 @@ export class Link implements ReplySink {
   }
 
   #failure(error: Error & { code?: string }): ZkdbError {
-    return this.#unreachable(`${error.code ?? error.name}: ${error.message}`, error)
+    return this.#unreachable(failureText(error), error)
   }
 
   #unreachable(why: string, cause?: unknown): ZkdbError {

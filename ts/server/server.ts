@@ -7,6 +7,7 @@ import { lastError } from '../binding.js'
 import { Database, open } from '../database.js'
 import type { OpenOptions } from '../database-options.js'
 import { errorFrom, ZkdbError } from '../errors.js'
+import { startTlsRelay } from '../tls-relay.js'
 import { formatAddress, type ListenAddress, parseAddress } from './address.js'
 import { clusterSetting } from './cluster.js'
 import { Guard } from './guard.js'
@@ -166,6 +167,7 @@ async function start(path: string, options: ServeOptions): Promise<Server> {
   const { server: id, addresses: bound } = await startNative(path, addresses, all, guard)
   const front = credentials && new TlsFront(id, guard, credentials, tlsSettings(all))
   try {
+    startTlsRelay()
     for (const address of encrypted) if (front) bound.push(await front.listen(address))
     return new Server({ id, addresses: bound, guard, front, files, onUrgent: all.onUrgent })
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * The certificates of a server: read and checked before they are used, so that what is wrong is told by file.
+ * Certificates of a server, and of a client of one: read and checked before they are used, so that what is wrong is told by file.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -40,12 +40,38 @@ function readCertificate(file: string): { bytes: Buffer; first: X509Certificate 
   }
 }
 
-function readKey(file: string): { bytes: Buffer; key: KeyObject } {
-  const { bytes } = readPrivateFile(file, 'the key of the server')
+function readKey(file: string, whose: string): { bytes: Buffer; key: KeyObject } {
+  const { bytes } = readPrivateFile(file, `the key of the ${whose}`)
   try {
     return { bytes, key: createPrivateKey(bytes) }
   } catch (cause) {
     throw fileError(file, 'is not a key in PEM (-----BEGIN PRIVATE KEY-----), or asks for a passphrase', cause)
+  }
+}
+
+/** A certificate and its key. */
+function readPair(certificate: string, key: string, whose: string): { cert: Buffer; key: Buffer } {
+  const own = readCertificate(certificate)
+  const secret = readKey(key, whose)
+  if (!own.first.checkPrivateKey(secret.key)) {
+    throw fileError(key, `is not the key of the certificate in ${certificate}`)
+  }
+  return { cert: own.bytes, key: secret.bytes }
+}
+
+/**
+ * Reads the files of a client; '' stands for none.
+ *
+ * @throws ZkdbError as {@link readTlsFiles}
+ */
+export function readClientFiles(files: {
+  authority: string
+  certificate: string
+  key: string
+}): Partial<TlsCredentials> {
+  return {
+    ...(files.authority !== '' && { ca: readCertificate(files.authority).bytes }),
+    ...(files.certificate !== '' && readPair(files.certificate, files.key, 'client'))
   }
 }
 
@@ -55,12 +81,7 @@ function readKey(file: string): { bytes: Buffer; key: KeyObject } {
  * @throws ZkdbError `ZKDB_CONFIG`: one cannot be read, is not what it should be, or the key is others' to read
  */
 export function readTlsFiles({ certificate, key, clientCa }: TlsFiles): TlsCredentials {
-  const own = readCertificate(certificate)
-  const secret = readKey(key)
-  if (!own.first.checkPrivateKey(secret.key)) {
-    throw fileError(key, `is not the key of the certificate in ${certificate}`)
-  }
-  const credentials: TlsCredentials = { cert: own.bytes, key: secret.bytes }
+  const credentials: TlsCredentials = readPair(certificate, key, 'server')
   if (clientCa !== undefined) credentials.ca = readCertificate(clientCa).bytes
   try {
     createSecureContext(credentials)

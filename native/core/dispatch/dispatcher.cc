@@ -10,7 +10,7 @@ namespace {
 constexpr uint32_t kLocal = 0;  // the place of the local store
 
 RemotePlace PlaceOf(const PartitionConfig& p) {
-  return {p.server, p.login, p.database, p.connect_timeout_ms, p.reply_timeout_ms};
+  return {p.server, p.tls, p.login, p.database, p.connect_timeout_ms, p.reply_timeout_ms};
 }
 
 zkdb_code Give(Status status, Status* out) {

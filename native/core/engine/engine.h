@@ -41,6 +41,7 @@ struct EngineOptions {
   bool error_if_exists = false;
   bool read_only = false;
   bool background = true;  // false: no thread of its own; checkpoints, syncs and sweeps come by call alone
+  bool tls = false;        // partitions over TLS can be reached
   bool restoring = false;  // what is written comes from another database: operations keep their clocks, no sweep
   Progress on_recovery;    // bytes of the logs: replayed, and of their files; stopping it is ZKDB_ABORTED
 };

@@ -33,6 +33,7 @@ Status Engine::Open(Env* env, const std::string& config_path, const EngineOption
     return Status::Config(config.file + ": the database has " + std::to_string(config.partitions.size()) +
                           " partitions, not " + std::to_string(options.partitions) + " as the option says");
   }
+  if (!options.tls) ZKDB_RETURN_IF_ERROR(RefuseTls(config));
   std::shared_ptr<Engine> engine(new Engine(env, std::move(config), options));
   ZKDB_RETURN_IF_ERROR(engine->TakeLocalPart());
   ZKDB_RETURN_IF_ERROR(engine->OpenFiles(options));

@@ -80,6 +80,7 @@ Status OpenDatabase(Env* env, const std::string& path, const EngineOptions& opti
   }
   if (at != registry.engines.end()) {
     if (options.error_if_exists) return {ZKDB_EXISTS, path + ": the database exists already"};
+    if (!options.tls) ZKDB_RETURN_IF_ERROR(RefuseTls(at->second.engine->whole_config()));
     ++at->second.handles;
     *out = at->second.engine;
     return Status::Ok();

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "core/os/env.h"
 #include "core/os/transport.h"
@@ -39,6 +40,8 @@ class FileDescriptor {
     if (number_ >= 0) close(number_);
   }
   int number() const { return number_; }
+  // Somebody else is the owner from now on.
+  int Release() { return std::exchange(number_, -1); }
 
  private:
   int number_;
@@ -97,9 +100,7 @@ class PosixSocket : public Socket {
   FileDescriptor fd_;
 };
 
-Status MakeSocket(int family, FileDescriptor* out) {
-  FileDescriptor fd(socket(family, SOCK_STREAM, 0));
-  if (fd.number() < 0) return Unreachable("socket", errno);
+Status Prepare(const FileDescriptor& fd) {
   if (fcntl(fd.number(), F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd.number(), F_SETFL, O_NONBLOCK) != 0) {
     return Unreachable("fcntl", errno);
   }
@@ -107,6 +108,13 @@ Status MakeSocket(int family, FileDescriptor* out) {
   const int on = 1;
   setsockopt(fd.number(), SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
+  return Status::Ok();
+}
+
+Status MakeSocket(int family, FileDescriptor* out) {
+  FileDescriptor fd(socket(family, SOCK_STREAM, 0));
+  if (fd.number() < 0) return Unreachable("socket", errno);
+  ZKDB_RETURN_IF_ERROR(Prepare(fd));
   std::destroy_at(out);
   std::construct_at(out, std::move(fd));
   return Status::Ok();
@@ -156,10 +164,16 @@ Status ConnectTcp(const ServerAddress& address, uint64_t deadline_ms, FileDescri
 
 class PosixTransport : public Transport {
  public:
+  explicit PosixTransport(TlsRelay relay = nullptr) : relay_(std::move(relay)) {}
+
   Status Connect(const ServerAddress& address, uint64_t deadline_ms, std::unique_ptr<Socket>* out) override {
     FileDescriptor fd(-1);
-    ZKDB_RETURN_IF_ERROR(address.path.empty() ? ConnectTcp(address, deadline_ms, &fd)
-                                              : ConnectUnix(address.path, deadline_ms, &fd));
+    if (address.tls) {
+      ZKDB_RETURN_IF_ERROR(ConnectRelay(&fd));
+    } else {
+      ZKDB_RETURN_IF_ERROR(address.path.empty() ? ConnectTcp(address, deadline_ms, &fd)
+                                                : ConnectUnix(address.path, deadline_ms, &fd));
+    }
     *out = std::make_unique<PosixSocket>(std::move(fd));
     return Status::Ok();
   }
@@ -169,6 +183,24 @@ class PosixTransport : public Transport {
     Env::Posix()->Random(&number, sizeof number);
     return number % below;
   }
+
+ private:
+  Status ConnectRelay(FileDescriptor* out) const {
+    int ends[2];
+    if (!relay_) return {ZKDB_UNREACHABLE, "there is no relay for TLS"};
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return Unreachable("socketpair", errno);
+    FileDescriptor ours(ends[0]);
+    FileDescriptor theirs(ends[1]);
+    ZKDB_RETURN_IF_ERROR(Prepare(ours));
+    ZKDB_RETURN_IF_ERROR(Prepare(theirs));
+    if (!relay_(theirs.number())) return {ZKDB_UNREACHABLE, "the relay for TLS has ended; open the database again"};
+    static_cast<void>(theirs.Release());
+    std::destroy_at(out);
+    std::construct_at(out, std::move(ours));
+    return Status::Ok();
+  }
+
+  const TlsRelay relay_;
 };
 
 }  // namespace
@@ -178,10 +210,14 @@ Transport* Transport::Posix() {
   return &transport;
 }
 
+std::shared_ptr<Transport> Transport::WithRelay(TlsRelay relay) {
+  return std::make_shared<PosixTransport>(std::move(relay));
+}
+
 std::string ServerAddress::ToString() const {
   if (!path.empty()) return "unix:" + path;
   const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return (tls ? "zkdbs://" : "") + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 }  // namespace zkdb

@@ -109,6 +109,31 @@ TEST(servers_that_are_not_there_are_unreachable) {
   EXPECT_CODE(transport->Connect(closed, Soon(), &s), ZKDB_UNREACHABLE);
 }
 
+TEST(an_address_with_tls_is_one_end_of_a_pair_whose_other_end_the_relay_has) {
+  int passed = -1;
+  bool takes = true;
+  const std::shared_ptr<Transport> transport = Transport::WithRelay([&](int socket) {
+    if (takes) passed = socket;
+    return takes;
+  });
+  std::unique_ptr<Socket> s;
+  ServerAddress address{"no host at all", 1, ""};
+  address.tls = true;
+  ASSERT_OK(transport->Connect(address, Soon(), &s));
+  size_t n = 0;
+  EXPECT_OK(s->Send("hello", Soon(), &n));
+  uint8_t bytes[16];
+  EXPECT_EQ(read(passed, bytes, sizeof bytes), ssize_t{5});
+  EXPECT(s->IsQuiet());
+  close(passed);
+  EXPECT_OK(s->Receive(bytes, sizeof bytes, Soon(), &n));
+  EXPECT_EQ(n, size_t{0});
+  takes = false;
+  EXPECT_CODE(transport->Connect(address, Soon(), &s), ZKDB_UNREACHABLE);
+  EXPECT_CODE(Transport::Posix()->Connect(address, Soon(), &s), ZKDB_UNREACHABLE);
+  EXPECT_EQ(address.ToString(), std::string("zkdbs://no host at all:1"));
+}
+
 TEST(addresses_are_shown_as_people_write_them) {
   EXPECT_EQ(ServerAddress({"db", 1, ""}).ToString(), std::string("db:1"));
   EXPECT_EQ(ServerAddress({"::1", 1, ""}).ToString(), std::string("[::1]:1"));

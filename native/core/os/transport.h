@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,8 +24,9 @@ struct ServerAddress {
   std::string host;
   uint16_t port = 0;
   std::string path;
+  bool tls = false;  // over TCP
 
-  // "127.0.0.1:6379", "[::1]:6379", "unix:/run/zkdb.sock"
+  // "127.0.0.1:6379", "[::1]:6379", "unix:/run/zkdb.sock", "zkdbs://[::1]:6379"
   std::string ToString() const;
 };
 
@@ -40,12 +42,18 @@ class Socket {
   virtual bool IsQuiet() = 0;
 };
 
+// Takes one end of a pair of connected sockets, which it becomes the owner of; false, and it does not: there is no relay
+// any more. Called by any thread.
+using TlsRelay = std::function<bool(int socket)>;
+
 class Transport {
  public:
   virtual ~Transport() = default;
 
   // The sockets of this machine.
   static Transport* Posix();
+  // These, and for addresses with TLS one end of a pair whose other end is the relay's, which is to be told the address.
+  static std::shared_ptr<Transport> WithRelay(TlsRelay relay);
 
   // ZKDB_TIMEOUT, ZKDB_UNREACHABLE.
   virtual Status Connect(const ServerAddress& address, uint64_t deadline_ms, std::unique_ptr<Socket>* out) = 0;

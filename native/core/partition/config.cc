@@ -259,10 +259,22 @@ class Reader {
         return RefusePartition(i, "Database", "the address in AddressPath names another database");
       }
       if (p.database.empty()) p.database = p.address_database;
+      ZKDB_RETURN_IF_ERROR(CheckTls(i));
       p.login = p.auth.empty() ? p.address_login : ParseAuthKey(p.auth);
       if (p.login.user.empty() && !p.login.password.empty()) p.login.user = "default";
     }
     return Status::Ok();
+  }
+
+  Status CheckTls(uint32_t partition) const {
+    const PartitionConfig& p = config_->partitions[partition];
+    for (const char* key : {"TlsCa", "TlsCertificate", "TlsKey", "TlsServerName"}) {
+      if (p.server.tls || Section(partition).Find(key) == nullptr) continue;
+      return RefusePartition(partition, key, "the address in AddressPath is not zkdbs://: nothing is encrypted");
+    }
+    if (p.tls.certificate.empty() == p.tls.key.empty()) return Status::Ok();
+    return RefusePartition(partition, p.tls.key.empty() ? "TlsKey" : "TlsCertificate",
+                           "TlsCertificate and TlsKey belong together; give both or neither");
   }
 
   Status CheckDirectories() const {
@@ -287,6 +299,21 @@ class Reader {
 };
 
 }  // namespace
+
+const PartitionConfig* PartitionOverTls(const DatabaseConfig& config) {
+  for (const PartitionConfig& p : config.partitions) {
+    if (p.is_remote && p.server.tls) return &p;
+  }
+  return nullptr;
+}
+
+Status RefuseTls(const DatabaseConfig& config) {
+  const PartitionConfig* const p = PartitionOverTls(config);
+  if (p == nullptr) return Status::Ok();
+  return Status::Config(config.file + ": [" + p->name + "] AddressPath asks for TLS (" + p->address +
+                        "), and this program has no relay for it: the Node package has one, C programs give theirs "
+                        "with zkdb_options_tls_relay; or use zkdb:// or unix: through a tunnel");
+}
 
 Status ParseConfig(Slice text, const std::string& file, const ConfigOverrides& overrides, DatabaseConfig* out) {
   return Reader(file, overrides, out).Run(text);

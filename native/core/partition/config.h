@@ -9,6 +9,7 @@
 //  1. 1..256 partitions with distinct names (case ignored); CompileLimits (limits.h) accepts them.
 //  2. No local partition's directory is that of another one or a log's, compared as normalised paths.
 //  3. Paths are absolute when `file` is.
+//  4. TlsCertificate and TlsKey of a partition are both there or neither, and only where its address is zkdbs://.
 //
 // Keys of [main]. A size may end in K, M or G; they can be overridden by options of the same names.
 //   Database                 logical name; default: the file's name without its extension
@@ -34,7 +35,9 @@
 // both give the ordered B+tree, which answers every call of a hash index), HomeDir, TransactLogDir (with
 // Isolated_Partitions = Yes), PageSize, MinCheckpointTime, MinCheckpointSize, CacheSize, MaxTransactions; for a remote
 // one AddressPath (host:port, the absolute path of a Unix socket, or a URL: remote_address.h), Database (the logical
-// name or the number there), AuthKey (a password, or user:password), ConnectTimeout and ReplyTimeout (ms).
+// name or the number there), AuthKey (a password, or user:password), ConnectTimeout and ReplyTimeout (ms); for one whose
+// address is zkdbs:// TlsCa, TlsCertificate and TlsKey (PEM files; relative paths as those of directories) and
+// TlsServerName.
 #pragma once
 
 #include <cstdint>
@@ -76,6 +79,7 @@ struct PartitionConfig {
   Login login;           // remote: of AuthKey, else of the address
   Login address_login;   // remote: what a URL says
   std::string address_database;
+  TlsFiles tls;                        // remote, over TLS
   uint64_t connect_timeout_ms = 2000;  // remote: for a connection and its login
   uint64_t reply_timeout_ms = 10000;   // remote: in which 64 KiB of an answer, or its rest, have to come
 
@@ -110,6 +114,11 @@ struct DatabaseConfig {
   std::map<std::string, std::string> server_keys;   // of [server], canonical spelling -> value
   std::map<std::string, std::string> ndbutil_keys;  // of [ndbutil], canonical spelling -> value
 };
+
+// The first partition that is reached over TLS, or nullptr.
+const PartitionConfig* PartitionOverTls(const DatabaseConfig& config);
+// ZKDB_CONFIG when there is one, for programs that speak no TLS.
+Status RefuseTls(const DatabaseConfig& config);
 
 using ConfigOverrides = std::vector<std::pair<std::string, std::string>>;
 

@@ -36,6 +36,11 @@ std::string SetText(std::string_view value, OwnerOf<Field>* owner) {
 }
 
 template <auto Field>
+std::string SetTlsText(std::string_view value, PartitionConfig* owner) {
+  return SetText<Field>(value, &owner->tls);
+}
+
+template <auto Field>
 std::string SetLimit(std::string_view value, OwnerOf<Field>* owner) {
   if (value.empty()) return "an empty limit; remove the key for an open end";
   owner->*Field = std::string(value);
@@ -169,6 +174,10 @@ std::vector<ConfigKey<PartitionConfig>> MakePartitionKeys() {
       {"AddressPath", {"Address"}, SetAddress},
       {"Database", {"DatabaseName"}, SetText<&PartitionConfig::database>},
       {"AuthKey", {"Auth", "Authentication"}, SetText<&PartitionConfig::auth>},
+      {"TlsCa", {}, SetTlsText<&TlsFiles::authority>},
+      {"TlsCertificate", {}, SetTlsText<&TlsFiles::certificate>},
+      {"TlsKey", {}, SetTlsText<&TlsFiles::key>},
+      {"TlsServerName", {}, SetTlsText<&TlsFiles::server_name>},
       {"ConnectTimeout", {}, SetInteger<&PartitionConfig::connect_timeout_ms, 1, 3600000>},
       {"ReplyTimeout", {}, SetInteger<&PartitionConfig::reply_timeout_ms, 1, 3600000>},
   };

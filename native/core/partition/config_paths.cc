@@ -88,6 +88,9 @@ void ResolvePaths(DatabaseConfig* config) {
   config->log_directory = has_log_default ? Under(folder, config->log_directory) : Under(config->home_directory, "log");
   for (PartitionConfig& p : config->partitions) {
     if (!p.is_remote) ResolveLocal(*config, folder, has_log_default, &p);
+    for (std::string* path : {&p.tls.authority, &p.tls.certificate, &p.tls.key}) {
+      if (!path->empty()) *path = Under(folder, *path);
+    }
   }
 }
 

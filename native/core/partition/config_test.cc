@@ -172,12 +172,31 @@ TEST(config_takes_addresses_as_urls_and_shows_no_password) {
   EXPECT_EQ(parse("AddressPath = h:1\nAuthKey = secret").login.user, "default");
   EXPECT_REFUSED(Two("", "AddressPath = zkdb://ann:secret@h:0/\n"), "[a] AddressPath = (not shown): has no port");
   EXPECT_REFUSED(Two("", "AddressPath = zkdb://ann:%zz@h/\n"), "has a user or password with a %");
-  EXPECT_REFUSED(Two("", "AddressPath = zkdbs://h/\n"), "asks for TLS");
   EXPECT_REFUSED(Two("", "AddressPath = unix:run/s\n"), "has no absolute path");
   EXPECT_REFUSED(Two("", "AddressPath = unix:/s?x=1\n"), "behind '?'");
   EXPECT_REFUSED(Two("", "AddressPath = [::1\n"), "has no ']'");
   EXPECT_REFUSED(Two("", "", "IsRemote = Yes\nAddressPath = zkdb://h/one\nDatabase = two\n"),
                  "[b] Database = two: the address in AddressPath names another database");
+}
+
+TEST(config_takes_tls_with_its_files_and_refuses_them_without) {
+  const std::string remote = "IsRemote = Yes\nAddressPath = ";
+  const PartitionConfig p = Parse(Two("", "",
+                                      remote + "zkdbs://ann@[::1]/2\nTlsCa = ca.pem\nTlsCertificate = ../me.pem\n" +
+                                          "tlskey = /keys/me.key\nTlsServerName = db.example\n"))
+                                .partitions[1];
+  EXPECT(p.server.tls);
+  EXPECT_EQ(p.address, "zkdbs://[::1]:6379");
+  EXPECT_EQ(p.tls.authority, "/etc/ca.pem");
+  EXPECT_EQ(p.tls.certificate, "/me.pem");
+  EXPECT_EQ(p.tls.key, "/keys/me.key");
+  EXPECT_EQ(p.tls.server_name, "db.example");
+  EXPECT_EQ(p.login.user, "ann");
+  EXPECT(!Parse(Two("", "", remote + "zkdb://h\n")).partitions[1].server.tls);
+  EXPECT(Parse(Two("", "", remote + "zkdbs://h\n")).partitions[1].tls.empty());
+  EXPECT_REFUSED(Two("", "", remote + "h:1\nTlsCa = x\n"), "[b] TlsCa = x: the address in AddressPath is not zkdbs://");
+  EXPECT_REFUSED(Two("", "", remote + "zkdbs://h\nTlsKey = x\n"), "[b] TlsCertificate (not given): TlsCertificate and");
+  EXPECT_REFUSED(Two("", "", remote + "zkdbs://ann:secret@h:0/\n"), "[b] AddressPath = (not shown): has no port");
 }
 
 TEST(config_takes_both_kinds_of_partition) {

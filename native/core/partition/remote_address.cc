@@ -111,12 +111,8 @@ bool TakeUnixUrl(std::string_view rest, RemoteAddress* out, std::string* reason)
 }
 
 bool TakeAddress(std::string_view text, RemoteAddress* out, std::string* reason) {
-  if (text.starts_with("zkdbs:")) {
-    *reason =
-        "asks for TLS, which the client inside the library does not speak (zkdb/remote does); use zkdb:// or unix:, "
-        "or a tunnel";
-    return false;
-  }
+  out->server.tls = text.starts_with("zkdbs://");
+  if (out->server.tls) return TakeTcpUrl(text.substr(8), out, reason);
   if (text.starts_with("zkdb://")) return TakeTcpUrl(text.substr(7), out, reason);
   if (text.starts_with("zkdb+unix:")) return TakeUnixUrl(text.substr(10), out, reason);
   if (text.starts_with("unix:")) return TakeUnixUrl(text.substr(5), out, reason);
@@ -129,11 +125,9 @@ bool TakeAddress(std::string_view text, RemoteAddress* out, std::string* reason)
 bool ParseRemoteAddress(std::string_view text, RemoteAddress* out, std::string* reason) {
   *out = RemoteAddress{};
   if (TakeAddress(text, out, reason)) return true;
-  if (!text.starts_with("zkdbs:")) {
-    *reason +=
-        "; an address is host:port (port 1..65535), the absolute path of a Unix socket, unix:/path, or "
-        "zkdb://user:password@host:port/database";
-  }
+  *reason +=
+      "; an address is host:port (port 1..65535), the absolute path of a Unix socket, unix:/path, or "
+      "zkdb://user:password@host:port/database, with zkdbs:// for TLS";
   return false;
 }
 

@@ -36,6 +36,8 @@ Status Connection::Open(Transport* transport, const RemotePlace& place, std::uni
   const uint64_t deadline_ms = transport->MonotonicMs() + place.connect_timeout_ms;
   ZKDB_RETURN_IF_ERROR(transport->Connect(place.address, deadline_ms, &socket));
   std::unique_ptr<Connection> connection(new Connection(transport, place, std::move(socket)));
+  connection->open_until_ms_ = deadline_ms;
+  if (place.address.tls) ZKDB_RETURN_IF_ERROR(connection->AskRelay(place));
   ZKDB_RETURN_IF_ERROR(connection->LogIn(place));
   connection->timeout_ms_ = place.reply_timeout_ms;
   connection->reader_.SetTimeout(place.reply_timeout_ms);
@@ -46,9 +48,27 @@ Status Connection::Open(Transport* transport, const RemotePlace& place, std::uni
 Status Connection::Ask(const std::string& command) {
   bool handed_over = false;
   ReplyHead head;
+  const uint64_t now = transport_->MonotonicMs();
+  timeout_ms_ = now < open_until_ms_ ? open_until_ms_ - now : 0;
+  reader_.SetTimeout(timeout_ms_);
   ZKDB_RETURN_IF_ERROR(Send(command, 1, &handed_over));
   ZKDB_RETURN_IF_ERROR(ReadAnswer(&head));
   return reader_.Skip(head);
+}
+
+Status Connection::AskRelay(const RemotePlace& place) {
+  std::string text;
+  CommandWriter command(&text);
+  command.Start(7);
+  for (const std::string& argument :
+       {std::string("TLS"), place.address.host, std::to_string(place.address.port), place.tls.server_name,
+        place.tls.authority, place.tls.certificate, place.tls.key}) {
+    command.Add(argument);
+  }
+  Status status = Ask(text);
+  if (status.ok() || reader_.failed().ok()) return status;
+  if (status.code() != ZKDB_TIMEOUT) return {ZKDB_UNREACHABLE, "the relay for TLS has ended; open the database again"};
+  return {ZKDB_UNREACHABLE, "no TLS within ConnectTimeout, " + std::to_string(place.connect_timeout_ms) + " ms"};
 }
 
 Status Connection::LogIn(const RemotePlace& place) {

@@ -20,6 +20,7 @@ namespace zkdb {
 // A database on a server.
 struct RemotePlace {
   ServerAddress address;
+  TlsFiles tls;  // when the address has TLS
   Login login;
   std::string database;  // name or number; empty: the server's first
   uint64_t connect_timeout_ms = 2000;
@@ -79,12 +80,16 @@ class Connection {
 
  private:
   Connection(Transport* transport, const RemotePlace& place, std::unique_ptr<Socket> socket);
+  // Tells the relay for TLS where to connect to, and waits until the keys are agreed on.
+  Status AskRelay(const RemotePlace& place);
   Status LogIn(const RemotePlace& place);
+  // Until the connection is open: the answer has to come before `open_until_ms_`.
   Status Ask(const std::string& command);
   Status PassOver();
 
   Transport* transport_;
   uint64_t timeout_ms_;
+  uint64_t open_until_ms_ = 0;
   std::unique_ptr<Socket> socket_;
   ReplyReader reader_;
   uint32_t owed_ = 0;

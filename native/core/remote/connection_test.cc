@@ -49,6 +49,42 @@ TEST(a_login_that_is_refused_is_told_without_the_password) {
   EXPECT_CODE(Open(&transport, Place(), "%1\r\n+a"), ZKDB_TIMEOUT);
 }
 
+TEST(a_connection_over_tls_first_tells_the_relay_where_it_leads_to) {
+  ScriptTransport transport;
+  RemotePlace place = Place();
+  place.address.tls = true;
+  place.tls = {"/ca", "/cert", "/key", "name"};
+  EXPECT_OK(Open(&transport, place, "+OK\r\n" + kHello));
+  const std::string request =
+      "*7\r\n$3\r\nTLS\r\n$3\r\ndb1\r\n$4\r\n7000\r\n$4\r\nname\r\n$3\r\n/ca\r\n$5\r\n/cert\r\n$4\r\n/key\r\n";
+  EXPECT_EQ(transport.received[0], request + "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n");
+  const Status refused = Open(&transport, place, "-ZKDB_UNREACHABLE CERT_HAS_EXPIRED: renew it\r\n");
+  EXPECT_CODE(refused, ZKDB_UNREACHABLE);
+  EXPECT_EQ(refused.message(), std::string("CERT_HAS_EXPIRED: renew it"));
+  EXPECT_EQ(transport.received[1], request);
+  EXPECT_CODE(Open(&transport, place, "-ZKDB_CONFIG /key: no\r\n"), ZKDB_CONFIG);
+  // The login is refused when the server sees the certificate of the client, which is later.
+  EXPECT_EQ(Open(&transport, place, "+OK\r\n-ZKDB_UNREACHABLE it wants another one\r\n").message(),
+            std::string("it wants another one"));
+  const Status silent = Open(&transport, place, "");
+  EXPECT_CODE(silent, ZKDB_UNREACHABLE);
+  EXPECT_EQ(silent.message(), std::string("no TLS within ConnectTimeout, 200 ms"));
+  transport.scripts.push_back({"", SIZE_MAX, Script::End::kClose});
+  std::unique_ptr<Connection> connection;
+  const Status ended = Connection::Open(&transport, place, &connection);
+  EXPECT_EQ(ended.message(), std::string("the relay for TLS has ended; open the database again"));
+}
+
+TEST(the_time_limit_of_connecting_is_that_of_all_its_steps) {
+  ScriptTransport transport;
+  RemotePlace place = Place("ann", "books");
+  place.address.tls = true;
+  const uint64_t began_ms = transport.now_ms;
+  // TLS and the login are answered, the database is not.
+  EXPECT_CODE(Open(&transport, place, "+OK\r\n" + kHello), ZKDB_TIMEOUT);
+  EXPECT_EQ(transport.now_ms, began_ms + place.connect_timeout_ms);
+}
+
 TEST(error_replies_keep_the_codes_of_zkdb) {
   EXPECT_CODE(StatusOfErrorReply("ZKDB_NO_SPACE the disk is full"), ZKDB_NO_SPACE);
   EXPECT_EQ(StatusOfErrorReply("ZKDB_NO_SPACE the disk is full").message(), std::string("the disk is full"));
