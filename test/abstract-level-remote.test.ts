@@ -1,5 +1,5 @@
 /**
- * The whole suite of abstract-level over remote partitions: TCP, Unix socket, and mixed with local ones.
+ * The whole suite of abstract-level over remote partitions: TCP, TLS, Unix socket, and mixed with local ones.
  */
 import test from 'ava'
 import { Database } from 'zkdb'

@@ -6,10 +6,11 @@ import test, { type ExecutionContext } from 'ava'
 import { type Database, type MissingPart, open, openSync } from 'zkdb'
 import * as zk from 'zkdb/legacy'
 import type { ServeOptions } from 'zkdb/server'
-import { RemotePlace, type RemoteShape, remoteShapes } from './helpers/remote-shapes.js'
+import { hasTls, RemotePlace, type RemoteShape, remoteShapes } from './helpers/remote-shapes.js'
 import { until } from './helpers/server.js'
 
 const mixed = remoteShapes[2]!
+type Macro = (t: ExecutionContext, shape: RemoteShape) => Promise<void>
 
 async function start(
   t: ExecutionContext,
@@ -161,8 +162,8 @@ function reads(db: Database, key: string): boolean {
   }
 }
 
-test('a server that is restarted under load loses nothing that was acknowledged', async (t) => {
-  const place = await start(t, mixed)
+const restarted: Macro = async (t, shape) => {
+  const place = await start(t, shape)
   const db = await opened(t, place)
   const acknowledged = new Map<string, string>()
   const codes = new Set<string>()
@@ -193,7 +194,10 @@ test('a server that is restarted under load loses nothing that was acknowledged'
   for (const [key, value] of acknowledged) t.is(db.getSync(key), value)
   t.true(codes.has('ZKDB_UNREACHABLE'))
   for (const code of codes) t.true(['ZKDB_UNREACHABLE', 'ZKDB_UNKNOWN_OUTCOME'].includes(code), code)
-})
+}
+
+test('a server that is restarted under load loses nothing that was acknowledged', restarted, mixed)
+if (hasTls) test('as does one over TLS', restarted, remoteShapes[4]!)
 
 test('a database of remote partitions alone makes no files beside its configuration', async (t) => {
   const place = await start(t, { name: 'remote alone', kinds: ['tcp', 'unix', 'unix'] })

@@ -1,5 +1,6 @@
 /**
- * Certificates of a server, and of a client of one: read and checked before they are used, so that what is wrong is told by file.
+ * Certificates of a server, and of a client of one: read and checked before they are used, so that what is wrong is
+ * told by file.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'

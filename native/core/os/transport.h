@@ -42,8 +42,8 @@ class Socket {
   virtual bool IsQuiet() = 0;
 };
 
-// Takes one end of a pair of connected sockets, which it becomes the owner of; false, and it does not: there is no relay
-// any more. Called by any thread.
+// Takes one end of a pair of connected sockets, which it becomes the owner of; false, and it does not: there is no
+// relay any more. Called by any thread.
 using TlsRelay = std::function<bool(int socket)>;
 
 class Transport {
@@ -52,7 +52,8 @@ class Transport {
 
   // The sockets of this machine.
   static Transport* Posix();
-  // These, and for addresses with TLS one end of a pair whose other end is the relay's, which is to be told the address.
+  // These, and for addresses with TLS one end of a pair whose other end is the relay's, which is to be told the
+  // address.
   static std::shared_ptr<Transport> WithRelay(TlsRelay relay);
 
   // ZKDB_TIMEOUT, ZKDB_UNREACHABLE.

@@ -9,7 +9,7 @@
 //  1. 1..256 partitions with distinct names (case ignored); CompileLimits (limits.h) accepts them.
 //  2. No local partition's directory is that of another one or a log's, compared as normalised paths.
 //  3. Paths are absolute when `file` is.
-//  4. TlsCertificate and TlsKey of a partition are both there or neither, and only where its address is zkdbs://.
+//  4. TlsCertificate and TlsKey of a remote partition are both there or neither.
 //
 // Keys of [main]. A size may end in K, M or G; they can be overridden by options of the same names.
 //   Database                 logical name; default: the file's name without its extension
@@ -35,8 +35,8 @@
 // both give the ordered B+tree, which answers every call of a hash index), HomeDir, TransactLogDir (with
 // Isolated_Partitions = Yes), PageSize, MinCheckpointTime, MinCheckpointSize, CacheSize, MaxTransactions; for a remote
 // one AddressPath (host:port, the absolute path of a Unix socket, or a URL: remote_address.h), Database (the logical
-// name or the number there), AuthKey (a password, or user:password), ConnectTimeout and ReplyTimeout (ms); for one whose
-// address is zkdbs:// TlsCa, TlsCertificate and TlsKey (PEM files; relative paths as those of directories) and
+// name or the number there), AuthKey (a password, or user:password), ConnectTimeout and ReplyTimeout (ms); for one
+// whose address is zkdbs:// TlsCa, TlsCertificate and TlsKey (PEM files; relative paths as those of directories) and
 // TlsServerName.
 #pragma once
 
