@@ -45,6 +45,8 @@ async function changeAll(t: ExecutionContext, { place, db }: Setting): Promise<v
     if (server === undefined) continue
     const client = await clientOf(t, server)
     await client.clear({ gte: 'z0100' })
+    // Keys that the partition has: others would be given by scans.
+    if (server !== (place.servers.length === 1 ? place.servers[0] : place.servers[1])) continue
     await client.del('m0000')
     await client.put('m0001', 'other')
     await client.put('mx', 'other')
@@ -70,8 +72,8 @@ for (const shape of remoteShapes) {
     t.is(db.getSync('mx', { snapshot }), undefined)
     t.deepEqual(await db.getMany(['z0699', 'mx', 'a0000', 'm0000'], { snapshot }), ['old', undefined, 'old', 'old'])
     t.deepEqual(await db.hasMany(['z0699', 'mx', 'a0000'], { snapshot }), [true, false, true])
-    t.true(db.getExpiry('m0002', { snapshot })! > Date.now())
-    t.is(db.getExpiry('m0002'), null)
+    t.true((await db.getExpiry('m0002', { snapshot }))! > Date.now())
+    t.is(await db.getExpiry('m0002'), null)
     t.deepEqual(await db.keys({ snapshot }).all(), keys)
     t.deepEqual(await db.keys({ snapshot, reverse: true }).all(), keys.toReversed())
     t.deepEqual(
@@ -102,7 +104,7 @@ for (const shape of remoteShapes) {
         keys.map((key) => [key, 'old']).sort((a, b) => (a[0]! < b[0]! === reverse ? 1 : -1))
       )
       await fill(setting.db, 'old')
-      for (const server of setting.place.servers) await (server && (await clientOf(t, server)).del('mx'))
+      await setting.db.del('mx')
     }
   })
 }
@@ -133,7 +135,8 @@ test('a server that is restarted has lost its part of snapshots and scans', asyn
   const iterator = db.iterator()
   t.is((await iterator.nextv(10)).length, 10)
   const missing: MissingPart[] = []
-  const partial = db.iterator({ onMissing: (part: MissingPart) => missing.push(part) })
+  const partial = db.scanSync({ onMissing: (part: MissingPart) => missing.push(part) })[Symbol.iterator]()
+  partial.next()
   await fill(db, 'new')
   await place.servers[1]!.stop()
   await place.servers[1]!.start()
@@ -143,7 +146,7 @@ test('a server that is restarted has lost its part of snapshots and scans', asyn
   t.deepEqual(db.getManySync(['a0000', 'z0000'], { snapshot }), ['old', 'old'])
   await t.throwsAsync(iterator.all(), { code: 'ZKDB_SNAPSHOT_EXPIRED' })
   await iterator.close()
-  const found = await partial.all()
+  const found = [...{ [Symbol.iterator]: () => partial }]
   t.true(found.every(([, value]) => value === 'old'))
   t.like(missing, [{ partition: 1, error: { code: 'ZKDB_SNAPSHOT_EXPIRED' } }])
   t.is(missing[0]!.from?.toString(), found.findLast(([key]) => key.startsWith('m'))![0])
@@ -166,13 +169,13 @@ async function serveInChild(t: ExecutionContext, folder: string): Promise<{ chil
   return { child, address }
 }
 
-test('a server that is killed takes its part of a snapshot with it, and a silent one is not waited for twice', async (t) => {
+test('a server that is killed takes its part of a snapshot along, and a silent one has none', async (t) => {
   const { location, folder } = new RemotePlace({ name: 'local', kinds: ['local'] })
   const { child, address } = await serveInChild(t, `${folder}/far`)
   writeFileSync(
     location,
     `[main]\nPartitions = near; far\n[near]\nMaxLimit = f\n[far]\nMinLimit = g\nIsRemote = Yes\n` +
-      `AddressPath = ${address}\nReplyTimeout = 300\n`
+      `AddressPath = ${address}\nReplyTimeout = 2000\n`
   )
   const db = await open({ path: location })
   t.teardown(() => db.close())

@@ -43,7 +43,8 @@ const char* const kWords[] = {
     "a", "b", "ab", "0", "1", "-1", "9223372036854775807", "", "NX", "XX", "GET", "EX", "MATCH", "a*", "*", "COUNT",
     "3", "GT", "GTE", "LT", "LTE", "REVERSE", "LIMIT", "KEYS", "VALUES", "PUT", "DEL", "CLEAR", "PUTIF", "DELIF",
     "PUTNX", "SETNAME", "ID", "KILL", "INFO", "LIST", "AUTH", "default", "secret", "2", "SNAPSHOT", "OPEN", "CLOSE",
-    "TOUCH", "PIN",    "1700000000000001", "1700000000000002", "CHANNELS", "NUMSUB", "NUMPAT", "SLOTS", "NODES", "SHARDS", "KEYSLOT",
+    "TOUCH", "PIN",
+    "1700000000000001", "1700000000000002", "CHANNELS", "NUMSUB", "NUMPAT", "SLOTS", "NODES", "SHARDS", "KEYSLOT",
     "USAGE", "RESET", "LEN", "__keyspace@0__:a", "__keyspace@0__:*", "__keyevent@0__:set", "{b}a",
 };
 // clang-format on

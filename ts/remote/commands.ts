@@ -8,9 +8,8 @@ import { type Argument, argumentProblem } from './encoder.js'
 /** Commands that change nothing. Any other one counts as a write: its outcome may be unknown. */
 const reads = new Set(
   `CLUSTER COMMAND DBSIZE ECHO EXISTS EXPIRETIME GET GETRANGE INFO KEYS LASTSAVE MEMORY MGET PEXPIRETIME PING PTTL
-  PUBSUB RANDOMKEY SCAN STRLEN TIME TTL TYPE ZK.CHECK ZK.ESTIMATE ZK.GET ZK.PARTITIONS ZK.PEXPIRETIME ZK.RANGE ZK.STAT`.split(
-    /\s+/
-  )
+  PUBSUB RANDOMKEY SCAN STRLEN TIME TTL TYPE ZK.CHECK ZK.ESTIMATE ZK.GET ZK.PARTITIONS ZK.PEXPIRETIME ZK.RANGE
+  ZK.STAT`.split(/\s+/)
 )
 
 /** Commands that change the connection, which is shared and may be replaced by a new one at any time. */

@@ -18,7 +18,8 @@ namespace zkdb {
 
 class DispatchSnapshot {
  public:
-  // Of each store its state, or nullptr when nothing is read from it; first that of the local one. The stores and `transport` outlive it.
+  // Of each store its state, or nullptr when nothing is read from it; first that of the local one. The stores and
+  // `transport` outlive it.
   DispatchSnapshot(Transport* transport, std::vector<std::shared_ptr<StoreSnapshot>> states)
       : transport_(transport), states_(std::move(states)) {}
 

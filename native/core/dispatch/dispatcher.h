@@ -27,8 +27,8 @@ class Dispatcher {
   // Pins the state of every store, and waits for it. A server that cannot be reached fails reads of its own keys.
   std::shared_ptr<DispatchSnapshot> OpenSnapshot();
 
-  // As those of Engine, with snapshots that this dispatcher has opened. Without one, each store is read at a state of its
-  // own.
+  // As those of Engine, with snapshots that this dispatcher has opened. Without one, each store is read at a state of
+  // its own.
   zkdb_code Get(DispatchSnapshot* snapshot, Slice key, uint8_t* buffer, size_t capacity, size_t* size, Status* status);
   zkdb_code Expiry(DispatchSnapshot* snapshot, Slice key, uint64_t* time, Status* status);
   // With a failure, *done keys before it were answered.

@@ -3,8 +3,8 @@
 // Thread-safety: that of PartitionStore; each thread that waits has a connection of its own.
 //
 // Invariants:
-//  1. A read of the latest state is sent a second time, never a third, when its connection is lost. A write is handed over once: when its
-//     answer is missing, ZKDB_UNKNOWN_OUTCOME says so.
+//  1. A read of the latest state is sent a second time, never a third, when its connection is lost; one of a snapshot
+//     is not. A write is handed over once: when its answer is missing, ZKDB_UNKNOWN_OUTCOME says so.
 //  2. Every failure names the partition and the address of its server.
 //  3. Memory: a chunk of a scan and what the system's sockets hold; a value that is being read.
 #pragma once

@@ -143,8 +143,8 @@ TEST(reads_go_on_over_connections_that_break_and_scans_give_one_state_or_fail) {
       std::unique_ptr<MixedScan> scan;
       const ScanOptions options{round % 2 == 1, false, false, false};
       const Status status = db.Scan(KeyRange{}, options, false, &found, &scan, 1000);
-      // A connection that breaks behind the first chunk ends a scan, and so do two of them one behind the other; what it
-      // gave until then is right.
+      // A connection that breaks behind the first chunk ends a scan, and so do two of them one behind the other; what
+      // it gave until then is right.
       failed += status.ok() ? 0 : 1;
       const Records expected = Expected(model, KeyRange{}, options);
       EXPECT(status.ok() ? found == expected : std::equal(found.begin(), found.end(), expected.begin()));
