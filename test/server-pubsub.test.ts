@@ -4,10 +4,12 @@
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
+import { openSync } from 'zkdb'
 import { connectTo, encode, portOf, startServer, until } from './helpers/server.js'
+import { newFolder } from './helpers/shapes.js'
 
 function connectRedis(t: ExecutionContext, port: number): Redis {
-  const client = new Redis({ port, host: '127.0.0.1' })
+  const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => null })
   t.teardown(() => client.disconnect())
   return client
 }
@@ -113,6 +115,95 @@ test('keyspace events tell of writes when they are on', async (t) => {
   })
   t.true(await until(() => heard.length >= events.length))
   t.deepEqual(heard, events)
+})
+
+/** What a subscriber hears of all keys that end, each as `channel text`. */
+async function hearExpired(t: ExecutionContext, port: number): Promise<string[]> {
+  const subscriber = connectRedis(t, port)
+  const heard: string[] = []
+  subscriber.on('pmessage', (_, channel, text) => heard.push(`${channel} ${text}`))
+  await subscriber.psubscribe('__key*__:*')
+  return heard
+}
+
+test('a key that ends is told of when it is removed, and one that was kept or overwritten is not', async (t) => {
+  const port = portOf(await startServer(t, { keyspaceEvents: 'KEx' }))
+  const heard = await hearExpired(t, port)
+  const writer = connectRedis(t, port)
+  t.deepEqual(await writer.config('GET', 'notify-keyspace-events'), ['notify-keyspace-events', 'xKE'])
+  // Of one partition, whose records are removed in the order of their ends: with the last one all of them are over.
+  const end = Date.now() + 1500
+  const replies = await writer
+    .multi()
+    .set('{p}kept', '1', 'PXAT', end)
+    .set('{p}overwritten', '1', 'PXAT', end)
+    .set('{p}moved', '1', 'PXAT', end)
+    .set('{p}deleted', '1', 'PXAT', end)
+    .set('{p}first', '1', 'PXAT', end)
+    .set('{p}last', '1', 'PXAT', end + 1)
+    .persist('{p}kept')
+    .set('{p}overwritten', '2')
+    .pexpireat('{p}moved', end + 1e9)
+    .del('{p}deleted')
+    .exec()
+  t.deepEqual(
+    replies?.slice(6).map(([, reply]) => reply),
+    [1, 'OK', 1, 1]
+  )
+  t.true(await until(() => heard.length >= 4))
+  t.deepEqual(heard, [
+    '__keyspace@0__:{p}first expired',
+    '__keyevent@0__:expired {p}first',
+    '__keyspace@0__:{p}last expired',
+    '__keyevent@0__:expired {p}last'
+  ])
+})
+
+test('keys that end are not told of without the class x', async (t) => {
+  const port = portOf(await startServer(t, { keyspaceEvents: 'KEg$' }))
+  const heard = await hearExpired(t, port)
+  const writer = connectRedis(t, port)
+  await writer.set('a', '1', 'PX', 1)
+  const removed = async () => /expired_keys:1\r/.test(await writer.info('stats'))
+  for (let isRemoved = false; !isRemoved; isRemoved = await removed());
+  await writer.publish('__keyspace@0__:last', 'message')
+  t.true(await until(() => heard.length >= 3))
+  t.deepEqual(heard, ['__keyspace@0__:a set', '__keyevent@0__:set a', '__keyspace@0__:last message'])
+})
+
+test('node-redis hears of a key that ends, also of one that the process of the server wrote', async (t) => {
+  const path = newFolder()
+  const server = await startServer(t, { keyspaceEvents: 'Ex', threads: 2 }, path)
+  const subscriber = createClient({ url: `redis://${server.address()}` })
+  subscriber.on('error', () => undefined)
+  await subscriber.connect()
+  t.teardown(() => subscriber.destroy())
+  const heard: string[] = []
+  await subscriber.subscribe('__keyevent@0__:expired', (key) => heard.push(key))
+  const db = openSync(path)
+  await db.put('mine', '1', { ttl: 1 })
+  t.true(await until(() => heard.length > 0))
+  t.deepEqual(heard, ['mine'])
+  await db.close()
+})
+
+test('a server is closed while records end, and the database goes on', async (t) => {
+  const path = newFolder()
+  const db = openSync({ path, durability: 'none' })
+  for (let round = 0; round < 3; round++) {
+    const server = await startServer(t, { keyspaceEvents: 'Kx', threads: 2 }, path)
+    const heard = await hearExpired(t, portOf(server))
+    const before = (await db.stats()).expired
+    for (let from = 0; from < 20_000; from += 5000) {
+      await db.batch(
+        Array.from({ length: 5000 }, (_, i) => ({ type: 'put' as const, key: `k${from + i}`, value: '', ttl: 1 }))
+      )
+    }
+    t.true(await until(() => heard.length > 0))
+    await server.close({ deadlineMs: 0 })
+    for (let expired = 0; expired < before + 20_000; expired = (await db.stats()).expired);
+  }
+  await db.close()
 })
 
 test('settings of keyspace events that mean nothing are refused', async (t) => {

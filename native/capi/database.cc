@@ -126,7 +126,10 @@ zkdb_code zkdb_open(const char* path, const zkdb_options* options, zkdb_db** out
 
 zkdb_code zkdb_close(zkdb_db* db, zkdb_error* err) {
   const std::unique_ptr<zkdb_db> owned(db);
-  return Guarded(err, [&] { return ReportUrgent(zkdb::CloseDatabase(db->engine), err); });
+  return Guarded(err, [&] {
+    db->engine->expiry_observers()->Set(db, nullptr);
+    return ReportUrgent(zkdb::CloseDatabase(db->engine), err);
+  });
 }
 
 zkdb_code zkdb_get(zkdb_db* db, zkdb_snapshot* snapshot, const void* key, size_t key_size, void* buffer,

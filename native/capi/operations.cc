@@ -84,6 +84,15 @@ zkdb_code zkdb_sweep(zkdb_db* db, uint64_t* removed, zkdb_error* err) {
   });
 }
 
+zkdb_code zkdb_on_expired(zkdb_db* db, zkdb_expired_sink sink, void* context, zkdb_error* err) {
+  return Guarded(err, [&] {
+    zkdb::ExpiryObservers::Observer observer;
+    if (sink != nullptr) observer = [sink, context](zkdb::Slice key) { sink(context, key.data, key.size); };
+    db->engine->expiry_observers()->Set(db, std::move(observer));
+    return ZKDB_OK;
+  });
+}
+
 zkdb_code zkdb_estimate(zkdb_db* db, uint32_t index, const zkdb_range* range, uint64_t* records, zkdb_error* err) {
   return Guarded(err, [&] {
     const Status status = CheckIndex(index, zkdb_partition_count(db));

@@ -264,6 +264,19 @@ ZKDB_EXPORT zkdb_code zkdb_write(zkdb_db *db, const void *batch, size_t size, zk
  * NULL. */
 ZKDB_EXPORT zkdb_code zkdb_sweep(zkdb_db *db, uint64_t *removed, zkdb_error *err);
 
+/* Told of a record that is removed because it has ended: its key, valid during the call. */
+typedef void (*zkdb_expired_sink)(void *context, const void *key, size_t key_size);
+
+/*
+ * Has this handle told of the records of local partitions that are removed because they have ended, by zkdb_sweep and
+ * in the background; a `sink` of NULL: no more. It is not told of one that was overwritten, deleted or given another
+ * time before it was removed. It is called on the thread that sweeps, while writes to the partition wait and before a
+ * later write of the key returns: it is to be quick, and must not call a function of this interface with the database.
+ * A power failure may bring the record back, unseen, to be removed and told of again. When this function or zkdb_close
+ * returns, the sink that there was before does not run, and is not called any more.
+ */
+ZKDB_EXPORT zkdb_code zkdb_on_expired(zkdb_db *db, zkdb_expired_sink sink, void *context, zkdb_error *err);
+
 /* Makes every commit so far durable. */
 ZKDB_EXPORT zkdb_code zkdb_sync(zkdb_db *db, zkdb_error *err);
 

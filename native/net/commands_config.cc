@@ -7,6 +7,7 @@
 
 #include "net/commands.h"
 #include "net/glob.h"
+#include "net/keyspace_events.h"
 #include "net/numbers.h"
 #include "net/session.h"
 
@@ -26,6 +27,7 @@ constexpr std::pair<std::string_view, std::string_view> kFixed[] = {
 std::vector<ServerSetting> AllSettings(const Session& session) {
   std::vector<ServerSetting> settings = session.server()->Settings();
   for (const auto& [name, value] : kFixed) settings.push_back({name, std::string(value)});
+  settings.push_back({"notify-keyspace-events", EventLetters(session.server()->event_classes())});
   settings.push_back({"proto-max-bulk-len", std::to_string(session.limits().parser.frame_bytes)});
   std::sort(settings.begin(), settings.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return settings;

@@ -1,4 +1,5 @@
 #include "core/base/test.h"
+#include "net/keyspace_events.h"
 #include "net/session_test_util.h"
 
 namespace zkdb::net::test {
@@ -24,6 +25,19 @@ TEST(config_get_is_a_map_in_resp3) {
   TestClient client(&server);
   client.Call({"HELLO", "3"});
   EXPECT_EQ(client.Call({"CONFIG", "GET", "maxmemory"}), "%1\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n");
+}
+
+TEST(config_get_tells_which_keyspace_events_there_are_as_redis_does) {
+  TestServer server(TempDirectory(), "1", 1);
+  TestClient client(&server);
+  const std::pair<uint32_t, std::string> cases[] = {{0, ""},
+                                                    {kEventKeyspace | kEventExpired, "xK"},
+                                                    {kEventKeyevent | kEventGeneric | kEventString, "g$E"},
+                                                    {31, "AKE"}};
+  for (const auto& [classes, letters] : cases) {
+    server.events = classes;
+    EXPECT_EQ(client.Call({"CONFIG", "GET", "notify-*"}), "*2\r\n" + Bulk("notify-keyspace-events") + Bulk(letters));
+  }
 }
 
 TEST(config_changes_nothing_and_is_for_those_who_are_logged_in) {

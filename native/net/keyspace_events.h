@@ -1,10 +1,13 @@
-// Keyspace events: messages that tell of the keys that clients of the server have set or deleted, under the names of
-// Redis: channel __keyspace@0__:key with the text "set", channel __keyevent@0__:set with the key.
+// Keyspace events: messages that tell of keys that clients of the server have set or deleted, and of keys that have
+// ended, under the names of Redis: channel __keyspace@0__:key with the text "set", channel __keyevent@0__:set with the
+// key.
 //
 // Thread-safety: pure functions.
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "net/store.h"
 
@@ -15,11 +18,37 @@ enum EventClass : uint32_t {
   kEventKeyspace = 1,  // K: by key
   kEventKeyevent = 2,  // E: by what happened
   kEventGeneric = 4,   // g: del, expire, persist
-  kEventString = 8     // $: set
+  kEventString = 8,    // $: set
+  kEventExpired = 16   // x: expired
 };
 
-inline bool AnyEvents(uint32_t classes) {
-  return (classes & (kEventKeyspace | kEventKeyevent)) != 0 && (classes & (kEventGeneric | kEventString)) != 0;
+// Whether any of `kinds` is published.
+inline bool TellsOf(uint32_t classes, uint32_t kinds) {
+  return (classes & (kEventKeyspace | kEventKeyevent)) != 0 && (classes & kinds) != 0;
+}
+
+// As notify-keyspace-events of Redis shows them: "AKE".
+inline std::string EventLetters(uint32_t classes) {
+  constexpr uint32_t kAll = kEventGeneric | kEventString | kEventExpired;
+  std::string letters;
+  if ((classes & kAll) == kAll) {
+    letters = "A";
+  } else {
+    if ((classes & kEventGeneric) != 0) letters += 'g';
+    if ((classes & kEventString) != 0) letters += '$';
+    if ((classes & kEventExpired) != 0) letters += 'x';
+  }
+  if ((classes & kEventKeyspace) != 0) letters += 'K';
+  if ((classes & kEventKeyevent) != 0) letters += 'E';
+  return letters;
+}
+
+// Calls `publish` with the channel and the text of each message about `key`.
+template <typename F>
+void EachEvent(uint32_t classes, uint32_t database, std::string_view event, Slice key, F publish) {
+  const std::string place = "@" + std::to_string(database) + "__:";
+  if ((classes & kEventKeyspace) != 0) publish("__keyspace" + place + key.ToString(), event);
+  if ((classes & kEventKeyevent) != 0) publish("__keyevent" + place + std::string(event), key);
 }
 
 // Calls `take` with the kind, the key and the value of each operation of a packed batch.

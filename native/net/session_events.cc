@@ -29,7 +29,9 @@ bool NeedsKey(zkdb_op kind) { return kind == ZKDB_OP_DELETE || kind == ZKDB_OP_E
 
 }  // namespace
 
-bool Session::TellsEvents() const { return AnyEvents(server_->event_classes()) && !server_->pubsub()->idle(); }
+bool Session::TellsEvents() const {
+  return TellsOf(server_->event_classes(), kEventGeneric | kEventString) && !server_->pubsub()->idle();
+}
 
 zkdb_code Session::Write(const BatchBuilder& batch, uint32_t write_flags, zkdb_write_result* result, zkdb_error* error,
                          zkdb_durability durability) {
@@ -62,10 +64,7 @@ void Session::TellEvent(zkdb_op kind, Slice key, Slice value) {
   const char* const name = EventOf(kind, value);
   const uint32_t classes = server_->event_classes();
   if (name == nullptr || (classes & ClassOf(kind)) == 0) return;
-  const std::string event = name;
-  const std::string database = "@" + std::to_string(info_.database) + "__:";
-  if ((classes & kEventKeyspace) != 0) Publish("__keyspace" + database + key.ToString(), event);
-  if ((classes & kEventKeyevent) != 0) Publish("__keyevent" + database + event, key);
+  EachEvent(classes, info_.database, name, key, [this](Slice channel, Slice text) { Publish(channel, text); });
 }
 
 }  // namespace zkdb::net

@@ -115,7 +115,7 @@ void RunOne(FuzzInput* input) {
   server.slow = std::make_unique<SlowLog>(0, 5);
   server.cluster_map = (choice >> 2) % 8 == 5 ? HalfTheSlots() : nullptr;
   const Slice rest = input->Rest();
-  server.events = rest.empty() ? 0 : rest.data[rest.size - 1] % 16u;
+  server.events = rest.empty() ? 0 : rest.data[rest.size - 1] % 32u;
   std::string bytes = rest.ToString();
   if (bytes.find('\n') == std::string::npos) {
     FuzzInput words(rest.data, rest.size);

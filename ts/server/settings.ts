@@ -61,8 +61,8 @@ export interface ServeOptions {
   /** Which of the nodes this server is: `ClusterAddress`. Default: the first TCP address that it listens at. */
   clusterAddress?: string | undefined
   /**
-   * Which keyspace events are published for writes of clients, as Redis writes it: `K` by key, `E` by event, `g` for
-   * `del`, `expire` and `persist`, `$` for `set`, `A` for all; `Yes` is `KEA`. Default: none. `KeyspaceEvents`.
+   * Which keyspace events are published, as Redis writes it: `K` by key, `E` by event, `g` for `del`, `expire` and
+   * `persist`, `$` for `set`, `x` for `expired`, `A` for all; `Yes` is `KEA`. Default: none. `KeyspaceEvents`.
    */
   keyspaceEvents?: string | undefined
   /** Where BGSAVE puts its copies; made when it is not there. `BackupDir`. Default: BGSAVE is refused. */
@@ -188,7 +188,7 @@ const nativeNames: readonly (readonly [option: keyof ServeOptions, name: string,
 ]
 
 /** Bits of `EventClass` in native/net/keyspace_events.h. */
-const eventClasses: Record<string, number> = { K: 1, E: 2, g: 4, $: 8, A: 12 }
+const eventClasses: Record<string, number> = { K: 1, E: 2, g: 4, $: 8, x: 16, A: 28 }
 
 /** The number of a text like `KEA`. @throws ZKDB_CONFIG for letters that mean nothing here */
 function keyspaceEventClasses(text: string): number {
@@ -197,7 +197,7 @@ function keyspaceEventClasses(text: string): number {
   for (const letter of letters) {
     const bits = eventClasses[letter]
     if (bits === undefined) {
-      throw new ZkdbError('ZKDB_CONFIG', `KeyspaceEvents = ${text}: "${letter}" is none of K, E, g, $ and A`, {
+      throw new ZkdbError('ZKDB_CONFIG', `KeyspaceEvents = ${text}: "${letter}" is none of K, E, g, $, x and A`, {
         urgency: 'urgent'
       })
     }

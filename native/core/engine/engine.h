@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/engine/expiry_observers.h"
 #include "core/engine/sync_ahead.h"
 #include "core/partition/partition.h"
 #include "core/partition/selector.h"
@@ -116,6 +117,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // ---- records that have ended (sweep.cc) ----
   // Removes them, for `most_ms` at most; *removed: how many.
   Status Sweep(uint64_t most_ms, uint64_t* removed);
+  // Who is told of their keys, in the order in which they ended in a partition: on the thread that sweeps, while the
+  // partition is locked, so that it is told before a later write of the key is acknowledged.
+  ExpiryObservers* expiry_observers() { return &expiry_observers_; }
 
   // ---- checkpoints (checkpoint.cc) ----
   Status Checkpoint();
@@ -275,6 +279,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<uint64_t> commits_{0};
   std::atomic<uint64_t> expired_{0};      // records that the sweep removed
   std::atomic<uint32_t> sweep_first_{0};  // the partition that the next sweep begins with
+  ExpiryObservers expiry_observers_;
   std::atomic<uint64_t> dirty_bytes_{0};
   std::vector<std::unique_ptr<std::atomic<uint64_t>>> partition_dirty_;  // bytes, last seen by a writer
 

@@ -53,6 +53,16 @@ Status PackEnded(PageSpace* space, const Trees& trees, uint64_t now, std::vector
   return Status::Ok();
 }
 
+// Calls the observers with the keys of packed deletes, in their order.
+void TellRemoved(Slice batch, ExpiryObservers* observers) {
+  if (!observers->any()) return;
+  while (!batch.empty()) {
+    const size_t key_size = Load16(batch.data + 2);
+    observers->Tell(batch.Sub(ZKDB_OP_HEADER_SIZE, key_size));
+    batch = batch.Sub(ZKDB_OP_HEADER_SIZE + key_size);
+  }
+}
+
 }  // namespace
 
 // One commit. *more: there may be others that have ended.
@@ -73,6 +83,8 @@ Status Engine::SweepBatch(uint32_t partition, uint64_t* removed, bool* more) {
   WriteResult result;
   uint64_t sequence = 0;
   ZKDB_RETURN_IF_ERROR(ApplyAndLog(&batch, &clock, &result, &sequence));
+  // Before anybody can write one of the keys again: whoever hears of both hears of this first.
+  TellRemoved({bytes.data(), bytes.size()}, &expiry_observers_);
   locks.Release();
   *removed += batch.operations().size();
   expired_.fetch_add(batch.operations().size(), std::memory_order_relaxed);

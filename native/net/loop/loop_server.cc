@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "net/expired_events.h"
 #include "net/loop/event_loop.h"
 #include "net/loop/listener.h"
 
@@ -100,6 +101,7 @@ class LoopServer::State : public Server {
         owner_(std::move(owner)),
         shared_(options, &registry_, owner_.get()),
         cursors_(WallClockUs()),
+        expired_events_(&pubsub_, options.keyspace_events),
         slow_log_(options.slow_us, options.slow_length),
         backups_(options.backup_directory) {
     shared_.limits = LimitsOf(options);
@@ -156,6 +158,7 @@ class LoopServer::State : public Server {
 
  private:
   Status Open();
+  Status TellOfExpired();
   Status CloseDatabases();
   uint16_t TcpPort() const;
 
@@ -169,6 +172,7 @@ class LoopServer::State : public Server {
   ScanCursors cursors_;
   std::unique_ptr<const ClusterMap> cluster_;
   PubSub pubsub_;
+  ExpiredEvents expired_events_;
   SlowLog slow_log_;
   Backups backups_;
   std::vector<std::unique_ptr<EventLoop>> loops_;
@@ -200,9 +204,18 @@ Status LoopServer::State::Open() {
   return Status::Ok();
 }
 
+Status LoopServer::State::TellOfExpired() {
+  for (uint32_t i = 0; i < databases_.size(); ++i) {
+    zkdb_error error{};
+    if (expired_events_.Start(databases_[i], i, &error) != ZKDB_OK) return {error.code, error.message};
+  }
+  return Status::Ok();
+}
+
 Status LoopServer::State::Start() {
   if (!options_.cluster.empty()) ZKDB_RETURN_IF_ERROR(ClusterMap::Parse(options_.cluster, &cluster_));
-  const Status status = Open();
+  Status status = Open();
+  if (status.ok()) status = TellOfExpired();
   if (!status.ok()) {
     for (Listener* listener : std::exchange(listeners_, {})) listener->Close();
     loops_.clear();
@@ -231,6 +244,8 @@ Status LoopServer::State::Stop(uint64_t deadline_ms) {
     loop->Post([&loop, &drained, deadline_ms] { loop->Stop(deadline_ms, [&drained] { drained.Arrive(); }); });
   }
   drained.Wait();
+  // Sweeps go on while the databases are open, and must wake no loop that has quit.
+  expired_events_.Stop();
   for (const auto& loop : loops_) loop->Post([&loop] { loop->Quit(); });
   for (const auto& loop : loops_) loop->Join();
   backups_.Stop();
@@ -262,6 +277,7 @@ Status LoopServer::State::Adopt(RelayedPeer peer, int* fd, uint64_t* client) {
 }
 
 Status LoopServer::State::CloseDatabases() {
+  expired_events_.Stop();
   Status first = Status::Ok();
   const std::lock_guard<std::mutex> lock(databases_mutex_);
   for (zkdb_db* db : std::exchange(databases_, {})) {
