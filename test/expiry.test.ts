@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { Redis } from 'ioredis'
 import { openSync } from 'zkdb'
+import { connect } from 'zkdb/remote'
 import { portOf, startServer } from './helpers/server.js'
 import { newFolder, shapes } from './helpers/shapes.js'
 
@@ -47,6 +48,42 @@ test('a ttl that is no positive number is refused', async (t) => {
   }
   t.is(db.getSync('a'), undefined)
   await db.close()
+})
+
+test('the remote client gives records times as Database does', async (t) => {
+  const server = await startServer(t)
+  const local = openSync(newFolder())
+  const remote = await connect(`zkdb://${server.address()}`)
+  const outcome = (call: Promise<unknown>) => call.catch((error: Error) => `${error.name}: ${error.message}`)
+  const both = async (call: (db: typeof local | typeof remote) => Promise<unknown>): Promise<unknown> => {
+    const [here, there] = [await outcome(call(local)), await outcome(call(remote))]
+    t.deepEqual(there, here)
+    return here
+  }
+  for (const ttl of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 3.3e15, '5' as unknown as number]) {
+    t.regex(String(await both((db) => db.put('a', '1', { ttl }))), /^TypeError: The option 'ttl' must be a positive/)
+    await both(async (db) => db.batch([{ type: 'put', key: 'a', value: '1', ttl }]))
+    await both(async (db) => db.batch([{ type: 'put', key: 'a', value: '1' }], { ttl }))
+    await both((db) => db.put('a', '1', { ttl, ifAbsent: true } as object))
+  }
+  t.is(await both((db) => db.get('a')), undefined)
+  await both((db) => db.put('a', '1', { ttl: 3.2e15 }))
+  await both(async (db) => db.batch([{ type: 'put', key: 'b', value: '1', ttl: 1 }]))
+  await both((db) => db.put('c', '1', { ttl: 0.5 }))
+  await both((db) => db.put('d', '1', { ttl: 100_000 }))
+  await both((db) => db.put('d', '1'))
+  await sleep(20)
+  for (const key of ['b', 'c', 'd', 'none']) {
+    await both((db) => db.get(key))
+    await both((db) => db.has(key))
+    await both((db) => db.getExpiry(key))
+  }
+  const [here, there] = [await local.getExpiry('a'), await remote.getExpiry('a')]
+  t.true(Math.abs(here! - there!) < 10_000 && here! > 3.2e15)
+  t.is(await remote.getExpiry('d'), null)
+  t.like(await remote.put('c', '2', { ttl: 1e6, ifAbsent: true }), { applied: true })
+  await remote.close()
+  await local.close()
 })
 
 test('ioredis sets, reads and takes away times', async (t) => {

@@ -119,6 +119,28 @@ test.serial('a condition that fails is a result', async (t) => {
   t.is(await db.get('a'), undefined)
 })
 
+test.serial('a record with a ttl says when it ends', async (t) => {
+  const { db } = t.context
+  const from = Date.now()
+  const put = (key: string, ttl?: number) => ({ type: 'put' as const, key, value: '1', ttl })
+  t.is(await db.put('a', '1', { ttl: 100_000 }), undefined)
+  t.is(await db.put('b', '1', { ttl: 99_999.5, durability: 'none' }), undefined)
+  t.true((await db.put('c', '1', { ttl: 100_000, ifAbsent: true }))?.applied)
+  t.true((await db.put('c', '2', { ttl: 100_000, ifValue: '1' }))?.applied)
+  t.is(await db.batch([put('d', 100_000), put('e', 500_000), { type: 'del', key: 'none' }]), undefined)
+  await db.batch([put('f'), put('g', 500_000), { type: 'del', key: 'none' }], { ttl: 100_000 })
+  for (const [key, ttl] of Object.entries({ a: 1e5, b: 1e5, c: 1e5, d: 1e5, e: 5e5, f: 1e5, g: 5e5 })) {
+    const end = await db.getExpiry(key)
+    t.true(typeof end === 'number' && end >= from + ttl && end <= Date.now() + ttl, key)
+  }
+  await db.put('a', '2')
+  await db.put('b', '2', { ifPresent: true })
+  t.is(await db.getExpiry('a'), null)
+  t.is(await db.getExpiry('b'), null)
+  t.is(await db.getExpiry('none'), undefined)
+  t.is(await db.getExpiry('61', { keyEncoding: 'hex' }), null)
+})
+
 test.serial('a batch is written whole or not at all', async (t) => {
   const { db } = t.context
   await db.put('old', '1')

@@ -5,6 +5,7 @@ export type { WriteResult } from './batch-writer.js'
 export { Database, open, openSync } from './database.js'
 export type { DatabaseOptions, OpenOptions, Size } from './database-options.js'
 export { type Urgency, ZkdbError } from './errors.js'
+export type { Expiry } from './expiry.js'
 export type {
   DatabaseStats,
   Explanation,
@@ -28,4 +29,4 @@ export type {
   PartitionOfKey,
   PutOptions
 } from './types.js'
-export type { DelConditions, Durability, Expiry, PutConditions, WriteOptions } from './write-options.js'
+export type { DelConditions, Durability, PutConditions, WriteOptions } from './write-options.js'

@@ -3,6 +3,7 @@
  */
 export type { WriteResult } from './batch-writer.js'
 export { type Urgency, ZkdbError } from './errors.js'
+export type { Expiry } from './expiry.js'
 export type { DatabaseStats, PartitionInfo, PartitionStats } from './operations.js'
 export { connect, RemoteClient, type RemoteEvents } from './remote/client.js'
 export type { CallOptions } from './remote/connection.js'

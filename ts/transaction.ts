@@ -7,13 +7,13 @@ import { binding, Code, checked, lastError, Op, State, shared } from './binding.
 import { type Data, typeName, writeKey } from './bytes.js'
 import { decode, type EncodingOption, type EncodingSource, encodeKey, encodeValue } from './codec.js'
 import { ZkdbError } from './errors.js'
+import type { Expiry } from './expiry.js'
 import { assertShared } from './point-reads.js'
 import { Scan, type ScanOptions } from './scan.js'
 import {
   type Conditions,
   type DelConditions,
   delKind,
-  type Expiry,
   expectedValue,
   hasCondition,
   type PutConditions,

@@ -11,7 +11,8 @@ import type {
   AbstractLevel,
   AbstractPutOptions
 } from 'abstract-level'
-import type { DelConditions, Expiry, PutConditions, WriteOptions } from './write-options.js'
+import type { Expiry } from './expiry.js'
+import type { DelConditions, PutConditions, WriteOptions } from './write-options.js'
 
 /** Options of `put` and `putSync`. */
 export type PutOptions<K, V> = AbstractPutOptions<K, V> & WriteOptions & Expiry

@@ -5,6 +5,7 @@ import { Op, WriteFlag } from './binding.js'
 import type { Data } from './bytes.js'
 import { typeName } from './bytes.js'
 import { type EncodingOption, type EncodingSource, encodeValue } from './codec.js'
+import { type Expiry, ttlOf } from './expiry.js'
 
 /**
  * What an acknowledged write survives.
@@ -24,15 +25,6 @@ export interface WriteOptions {
   nonAtomic?: boolean | undefined
 }
 
-/** How long the record of a put lasts. */
-export interface Expiry {
-  /**
-   * Milliseconds after which the record ends: it is then not there any more. Without it the record never ends, also
-   * when the one that it replaces did.
-   */
-  ttl?: number | undefined
-}
-
 /** Conditions of a put. At most one of them. A condition that fails is a result, not an exception. */
 export interface PutConditions<V> {
   /** Write only when the key is not there. */
@@ -48,9 +40,6 @@ export interface DelConditions<V> {
   /** Delete only when the key has this value. */
   ifValue?: V | undefined
 }
-
-/** Milliseconds: 100,000 years. */
-const longestTtl = 3.2e15
 
 const durabilities: Readonly<Record<string, number>> = { commit: 1, interval: 2, none: 3 }
 
@@ -72,12 +61,9 @@ export function writeFlagsOf(options: WriteOptions): number {
 export const expectedValue: unique symbol = Symbol('zkdb expected value')
 
 /** When a record of this option ends, ms since 1970; 0: never. @throws TypeError for a ttl that is not positive */
-export function timeOf({ ttl }: Expiry): number {
-  if (ttl === undefined) return 0
-  if (typeof ttl !== 'number' || !(ttl > 0 && ttl <= longestTtl)) {
-    throw new TypeError(`The option 'ttl' must be a positive number of milliseconds, received ${String(ttl)}`)
-  }
-  return Math.floor(Date.now() + ttl)
+export function timeOf(options: Expiry): number {
+  const ttl = ttlOf(options)
+  return ttl === undefined ? 0 : Math.floor(Date.now() + ttl)
 }
 
 /** An operation or options that may carry conditions. */

@@ -37,13 +37,14 @@ bool TakeTimeNumber(Slice text, uint64_t* time) {
   return true;
 }
 
-// Takes AT ms or KEEPTIME, which stand before a put. False when AT has no time.
+// Takes AT ms, IN ms or KEEPTIME, which stand before a put. False when AT or IN has no time.
 bool TakePutTime(Arguments args, size_t* i, NewTime* out) {
   if (IsWord(args[*i], "KEEPTIME")) {
     out->flags = ZKDB_PUT_KEEPS_TIME;
     ++*i;
-  } else if (IsWord(args[*i], "AT")) {
+  } else if (IsWord(args[*i], "AT") || IsWord(args[*i], "IN")) {
     if (*i + 1 >= args.size() || !TakeTimeNumber(args[*i + 1], &out->time)) return false;
+    if (IsWord(args[*i], "IN")) out->time += zkdb_clock();
     out->flags = ZKDB_PUT_EXPIRES;
     *i += 2;
   }

@@ -220,8 +220,16 @@ TEST(a_batch_says_when_records_end) {
   EXPECT_EQ(batch("EXPIRE a 0 0 EXPIRE b 5000 4 EXPIRE none 5000 0"), Applied(1, 1, -1));
   EXPECT_EQ(time_of("a"), std::string(":-1\r\n"));
   EXPECT_EQ(time_of("b"), ":" + later + "\r\n");
-  for (const char* wrong : {"AT PUT a 1", "AT x PUT a 1", "AT -1 PUT a 1", "AT 5", "KEEPTIME", "KEEPTIME DEL a",
-                            "AT 5 CLEAR a b", "EXPIRE a 5", "EXPIRE a x 0", "EXPIRE a 5 16"}) {
+  EXPECT_EQ(batch("IN 100000 PUT in 1 in 0 PUT over 2 IN 9223372036854775807 PUTXX in 3"), Applied(0, 0, 2));
+  EXPECT_EQ(batch("IN 100000 PUT in 1 in 0 PUT over 2"), Applied(1, 0, -1));
+  const int64_t left = std::stoll(client.Send("PTTL in\r\n").substr(1));
+  EXPECT(left > 0 && left <= 100000);
+  EXPECT_EQ(time_of("over"), std::string(":-2\r\n"));
+  EXPECT_EQ(batch("IN 9223372036854775807 PUTXX in 3"), Applied(1, 1, -1));
+  EXPECT(time_of("in").starts_with(":9223372036854775"));
+  for (const char* wrong : {"IN PUT a 1", "IN -1 PUT a 1", "IN 5", "IN 5 DEL a", "IN 5 AT 5 PUT a 1", "AT PUT a 1",
+                            "AT x PUT a 1", "AT -1 PUT a 1", "AT 5", "KEEPTIME", "KEEPTIME DEL a", "AT 5 CLEAR a b",
+                            "EXPIRE a 5", "EXPIRE a x 0", "EXPIRE a 5 16"}) {
     EXPECT(batch(wrong).starts_with("-ERR ZK.BATCH: argument 1 begins no operation"));
   }
 }

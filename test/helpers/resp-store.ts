@@ -18,6 +18,8 @@ const onePartition =
 /** A database of one partition. */
 export class RespStore {
   readonly #records = new Map<string, string>()
+  /** When records end, of those that do. Nothing removes them. */
+  readonly #ends = new Map<string, number>()
   /** Records after which a ZK.RANGE ends by itself, as the server's does after 1 MiB. */
   mostRecords = 1e6
   #sequence = 0
@@ -37,8 +39,10 @@ export class RespStore {
       case 'EXISTS':
         return `:${Number(this.#records.has(args[0]!))}\r\n`
       case 'SET':
-        this.#records.set(args[0]!, args[1]!)
+        this.#put(args[0]!, args[1]!, args[2] === 'PX' ? args[3] : undefined)
         return '+OK\r\n'
+      case 'PEXPIRETIME':
+        return `:${this.#records.has(args[0]!) ? (this.#ends.get(args[0]!) ?? -1) : -2}\r\n`
       case 'DEL':
         return `:${Number(this.#records.delete(args[0]!))}\r\n`
       case 'ZK.BATCH':
@@ -58,12 +62,21 @@ export class RespStore {
     }
   }
 
+  #put(key: string, value: string, ttl: string | undefined): void {
+    this.#records.set(key, value)
+    if (ttl === undefined) this.#ends.delete(key)
+    else this.#ends.set(key, Date.now() + Number(ttl))
+  }
+
   #batch(args: string[]): string {
     const sizes: Record<string, number> = { PUT: 2, DEL: 1, PUTNX: 2, PUTXX: 2, PUTIF: 3, DELIF: 2 }
     let at = 0
     for (; args[at] === 'DURABILITY' || args[at] === 'NONATOMIC'; ) at += args[at] === 'DURABILITY' ? 2 : 1
     const operations: [string, ...string[]][] = []
+    const ttls: (string | undefined)[] = []
     while (at < args.length) {
+      ttls.push(args[at] === 'IN' ? args[at + 1] : undefined)
+      if (args[at] === 'IN') at += 2
       const size = sizes[args[at]!]
       if (size === undefined) return `-ERR ZK.BATCH: argument ${at} begins no operation\r\n`
       operations.push(args.slice(at, at + 1 + size) as [string, ...string[]])
@@ -71,7 +84,7 @@ export class RespStore {
     }
     const existed = operations.filter(([, key]) => this.#records.has(key!)).length
     const failed = operations.findIndex((operation) => !this.#holds(operation))
-    if (failed < 0) for (const operation of operations) this.#apply(operation)
+    if (failed < 0) for (const [i, operation] of operations.entries()) this.#apply(operation, ttls[i])
     const applied = failed < 0 ? '#t' : '#f'
     const numbers: [string, number][] = [
       ['sequence', failed < 0 ? ++this.#sequence : 0],
@@ -89,9 +102,9 @@ export class RespStore {
     return (name !== 'PUTIF' && name !== 'DELIF') || value === expected
   }
 
-  #apply([name, key, ...values]: [string, ...string[]]): void {
+  #apply([name, key, ...values]: [string, ...string[]], ttl: string | undefined): void {
     if (name.startsWith('DEL')) this.#records.delete(key!)
-    else this.#records.set(key!, values.at(-1)!)
+    else this.#put(key!, values.at(-1)!, ttl)
   }
 
   /** Keys between the bounds that `args` begins with anywhere, in order. */

@@ -29,6 +29,7 @@ import {
   type RemoteGetOptions,
   type RemotePutOptions,
   statsOf,
+  wholeTtl,
   writeResultOf
 } from './operations.js'
 import { RangeIterator, type RangeOptions } from './range.js'
@@ -41,11 +42,16 @@ import { type ValueForm, valueForm } from './value-form.js'
 
 const getHead = commandHead('GET', 2)
 const existsHead = commandHead('EXISTS', 2)
+const expiryHead = commandHead('PEXPIRETIME', 2)
 const delHead = commandHead('DEL', 2)
 const setHead = commandHead('SET', 3)
 const readText = Trait.read | Trait.text
 
 const toNothing = (): undefined => undefined
+const toExpiry = (reply: Reply): number | null | undefined => {
+  const time = numberOf(reply)
+  return time >= 0 ? time : time === -1 ? null : undefined
+}
 const toBoolean = (reply: Reply): boolean => numberOf(reply) !== 0
 
 /** Events of a client. */
@@ -159,6 +165,21 @@ export class RemoteClient<K = string, V = string> extends EventEmitter<RemoteEve
   }
 
   /**
+   * When a record ends, by the clock of the server.
+   *
+   * @returns milliseconds since 1970, null when it never ends, undefined when the key is not there.
+   * @example
+   * await db.put('session', 'me', { ttl: 60_000 })
+   * const end = await db.getExpiry('session')
+   */
+  getExpiry(key: K, options?: RemoteGetOptions): Promise<number | null | undefined> {
+    return this.#attempt(() => {
+      const encodings = encodingsFor(this.#encodings, options)
+      return this.#connection.one(expiryHead, keyData(encodings.key, key), readText, toExpiry, options)
+    })
+  }
+
+  /**
    * Records of a range in order, as `[key, value]`, or keys or values alone: with `values: false` or `keys: false`.
    *
    * @example
@@ -186,7 +207,8 @@ export class RemoteClient<K = string, V = string> extends EventEmitter<RemoteEve
   // ---- writing
 
   /**
-   * Writes a record. A condition that fails is a result, not an exception.
+   * Writes a record. A condition that fails is a result, not an exception. With `ttl` the record ends so many
+   * milliseconds after the server carries out the write; without it, it never ends.
    *
    * @returns a `WriteResult` when there is a condition, else undefined.
    */
@@ -199,8 +221,10 @@ export class RemoteClient<K = string, V = string> extends EventEmitter<RemoteEve
     return this.#attempt(() => {
       const encodings = encodingsFor(this.#encodings, options)
       if (options === undefined || isPlain(options)) {
-        const data = keyData(encodings.key, key)
-        return this.#connection.two(setHead, data, valueData(encodings.value, value), Trait.text, toNothing, options)
+        const [data, bytes] = [keyData(encodings.key, key), valueData(encodings.value, value)]
+        const ttl = wholeTtl(options ?? {})
+        if (ttl === undefined) return this.#connection.two(setHead, data, bytes, Trait.text, toNothing, options)
+        return this.#connection.all(['SET', data, bytes, 'PX', ttl], Trait.text, toNothing, options)
       }
       const command = batchCommand(options)
       addPut(command, encodings, key, value, options)
@@ -234,7 +258,9 @@ export class RemoteClient<K = string, V = string> extends EventEmitter<RemoteEve
       if (operations.length === 0) return Promise.resolve(undefined)
       const encodings = encodingsFor(this.#encodings, options)
       const command = batchCommand(options ?? {})
-      for (const [index, operation] of operations.entries()) addOperation(command, encodings, operation, index)
+      for (const [index, operation] of operations.entries()) {
+        addOperation(command, encodings, operation, index, options)
+      }
       return this.#write(command, operations.some(isConditional), options)
     })
   }

@@ -3,6 +3,7 @@
  */
 import type { WriteResult } from '../batch-writer.js'
 import type { Encoding, EncodingOption } from '../codec.js'
+import { type Expiry, ttlOf } from '../expiry.js'
 import type { DatabaseStats, PartitionInfo, PartitionStats } from '../operations.js'
 import { type Data, typeName } from '../text.js'
 import type { DelConditions, PutConditions, WriteOptions } from '../write-options.js'
@@ -20,15 +21,15 @@ export interface EncodingOptions {
 /** Options of `get` and `getMany`. */
 export type RemoteGetOptions = CallOptions & EncodingOptions
 /** Options of `put`. */
-export type RemotePutOptions<V = string> = CallOptions & EncodingOptions & WriteOptions & PutConditions<V>
+export type RemotePutOptions<V = string> = CallOptions & EncodingOptions & WriteOptions & PutConditions<V> & Expiry
 /** Options of `del`. */
 export type RemoteDelOptions<V = string> = CallOptions & EncodingOptions & WriteOptions & DelConditions<V>
 /** Options of `batch`. */
-export type RemoteBatchOptions = CallOptions & EncodingOptions & WriteOptions
+export type RemoteBatchOptions = CallOptions & EncodingOptions & WriteOptions & Expiry
 
 /** An operation of a batch. Conditions are checked against the state before the batch. */
 export type RemoteBatchOperation<K = string, V = string> =
-  | ({ type: 'put'; key: K; value: V } & EncodingOptions & PutConditions<V>)
+  | ({ type: 'put'; key: K; value: V } & EncodingOptions & PutConditions<V> & Expiry)
   | ({ type: 'del'; key: K } & EncodingOptions & DelConditions<V>)
 
 /** Bounds of a range. Where both are given, gte goes before gt and lte before lt. */
@@ -89,18 +90,26 @@ export function batchCommand(options: WriteOptions): Argument[] {
   return command
 }
 
+/** The option `ttl` as the server counts it: whole milliseconds. undefined: the record never ends. */
+export function wholeTtl(options: Expiry): number | undefined {
+  const ttl = ttlOf(options)
+  return ttl === undefined ? undefined : Math.ceil(ttl)
+}
+
 /** Adds a put to a ZK.BATCH. */
 export function addPut(
   command: Argument[],
   encodings: Encodings,
   key: unknown,
   value: unknown,
-  conditions: PutConditions<unknown>
+  options: PutConditions<unknown> & Expiry
 ): void {
-  const { ifAbsent, ifPresent, ifValue } = conditions
+  const { ifAbsent, ifPresent, ifValue } = options
   if (Number(Boolean(ifAbsent)) + Number(Boolean(ifPresent)) + Number(ifValue !== undefined) > 1) {
     throw new TypeError("At most one of the options 'ifAbsent', 'ifPresent' and 'ifValue' can be given")
   }
+  const ttl = wholeTtl(options)
+  if (ttl !== undefined) command.push('IN', ttl)
   const name = ifAbsent ? 'PUTNX' : ifPresent ? 'PUTXX' : ifValue !== undefined ? 'PUTIF' : 'PUT'
   command.push(name, keyData(encodings.key, key))
   if (name === 'PUTIF') command.push(valueData(encodings.value, ifValue))
@@ -120,15 +129,23 @@ export function addDel(
   if (ifValue !== undefined) command.push(valueData(encodings.value, ifValue))
 }
 
-/** Adds an operation to a ZK.BATCH. */
-export function addOperation(command: Argument[], encodings: Encodings, operation: unknown, index: number): void {
+/** Adds an operation to a ZK.BATCH. `ttl` is that of puts without one of their own. */
+export function addOperation(
+  command: Argument[],
+  encodings: Encodings,
+  operation: unknown,
+  index: number,
+  { ttl }: Expiry = {}
+): void {
   if (typeof operation !== 'object' || operation === null) {
     throw new TypeError(`Operation ${index} of the batch must be an object, received ${typeName(operation)}`)
   }
   const given = operation as RemoteBatchOperation<unknown, unknown>
   const own = encodingsFor(encodings, given)
-  if (given.type === 'put') addPut(command, own, given.key, given.value, given)
-  else if (given.type === 'del') addDel(command, own, given.key, given)
+  if (given.type === 'put') {
+    const isOwn = ttl === undefined || given.ttl !== undefined
+    addPut(command, own, given.key, given.value, isOwn ? given : { ...given, ttl })
+  } else if (given.type === 'del') addDel(command, own, given.key, given)
   else throw new TypeError(`The type of operation ${index} of the batch must be 'put' or 'del'`)
 }
 
