@@ -71,6 +71,44 @@ test('settings come from the section server of the configuration, and options go
   t.true(readFileSync(log, 'utf8').includes('"stopped"'))
 })
 
+test('options set up a cluster, events, backups and the slow log', async (t) => {
+  const copies = join(newFolder(), 'copies')
+  const nodes = '10.0.0.1:7001 0-9999; 10.0.0.2:7002 10000-16383'
+  const { child, port } = await startServe(t, [
+    ...[newFolder(), '--cluster', '--cluster-nodes', nodes, '--cluster-address', '10.0.0.2:7002'],
+    ...['--keyspace-events', 'Kx', '--backup-dir', copies, '--slow-log-time', '0', '--slow-log-length', '2']
+  ])
+  const client = await connectTo(t, port)
+  t.is(await client.line('GET', 'b'), '-MOVED 3300 10.0.0.1:7001\r\n')
+  for (let i = 0; i < 4; i++) t.is(await client.line('SET', 'a', 'v'), '+OK\r\n')
+  t.is(await client.line('SLOWLOG', 'LEN'), ':2\r\n')
+  t.regex(await client.line('CONFIG', 'GET', 'notify-keyspace-events'), /xK/)
+  t.is(await client.line('BGSAVE'), '+Background saving started\r\n')
+  t.true(existsSync(copies))
+  child.kill('SIGTERM')
+  t.is(await endOf(child), 0)
+})
+
+test('every key of [server] has its option in the help and its line in the documents', (t) => {
+  const help = zkdb(['serve', '--help']).stdout
+  const cli = readFileSync('docs/cli.md', 'utf8')
+  const server = readFileSync('docs/server.md', 'utf8')
+  const keys = [...readFileSync('ts/server/settings.ts', 'utf8').matchAll(/\{ name: '(\w+)', option:/g)]
+  t.true(keys.length > 20)
+  for (const [, key] of keys) {
+    const row = cli.split('\n').find((line) => line.split('|')[1]?.includes(`\`${key}\``))
+    t.truthy(row, `docs/cli.md: ${key}`)
+    t.regex(server, new RegExp(`^\\| .*\`${key}\`.* \\|`, 'm'), 'docs/server.md')
+    // A password is no argument: arguments are seen by others.
+    const options = row?.split('|')[2]?.match(/--[a-z-]+/g) ?? []
+    t.is(options.length > 0, key !== 'AuthKey', key)
+    for (const option of options) t.regex(help, new RegExp(`^ +${option}[ \n]`, 'm'))
+  }
+  for (const [, option] of help.matchAll(/^ +(?:-\w, )?(--[a-z-]+)/gm)) {
+    if (option !== '--help') t.true(cli.includes(`\`${option}`) || cli.includes(` ${option}`), option)
+  }
+})
+
 test('what cannot be served ends with the exit code of its error', (t) => {
   const folder = newFolder()
   t.is(zkdb(['serve']).exit, 2)

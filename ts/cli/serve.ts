@@ -32,6 +32,13 @@ interface ServeFlags extends WriteFlags {
   maxPacketSize?: number
   listenQueueLength?: number
   tcpDelay?: boolean
+  cluster?: boolean
+  clusterNodes?: string
+  clusterAddress?: string
+  keyspaceEvents?: string
+  backupDir?: string
+  slowLogTime?: number
+  slowLogLength?: number
   logFile?: string
   pidFile?: string
   verbose?: number
@@ -55,6 +62,7 @@ function optionsOf(flags: ServeFlags): ServeOptions & ProcessSettings {
   const listen = [...(flags.listen ?? []), ...(flags.unix ?? [])]
   const { threads, maxConnections, maxConnectionsPerAddress, listenQueueLength, tcpDelay } = flags
   const { tlsListen, tlsCertificate, tlsKey, tlsClientCa, tlsRequireClientCertificate, accessFile } = flags
+  const { cluster, clusterNodes, clusterAddress, keyspaceEvents, slowLogLength } = flags
   const { logFile, pidFile, verbose, processLife } = flags
   const all = {
     listen: listen.length > 0 ? listen : undefined,
@@ -62,6 +70,9 @@ function optionsOf(flags: ServeFlags): ServeOptions & ProcessSettings {
     maxIdleMs: times(flags.maxIdleTime, 1000),
     maxPacketSize: times(flags.maxPacketSize, 1024),
     ...{ threads, maxConnections, maxConnectionsPerAddress, listenQueueLength, tcpDelay },
+    ...{ cluster, clusterNodes, clusterAddress, keyspaceEvents, slowLogLength },
+    backupDirectory: flags.backupDir,
+    slowLogUs: flags.slowLogTime,
     ...{ logFile, pidFile, verbose, processLife }
   }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as ServeOptions
@@ -194,6 +205,17 @@ function withGuards(command: Command): Command {
     .option('--tls-require-client-certificate', 'TlsRequireClientCertificate = Yes')
 }
 
+function withServices(command: Command): Command {
+  return command
+    .option('--cluster', 'Cluster = Yes: one of several servers that share the hash slots')
+    .option('--cluster-nodes <nodes>', 'ClusterNodes: "host:port 0-8191; host:port 8192-16383"')
+    .option('--cluster-address <host:port>', 'ClusterAddress: which of the nodes this one is')
+    .option('--keyspace-events <letters>', 'KeyspaceEvents: of K, E, g, $, x and A, or Yes')
+    .option('--backup-dir <directory>', 'BackupDir: where BGSAVE puts its copies')
+    .option('--slow-log-time <us>', 'SlowLogTime: from which on a command is noted', wholeNumber(0, 2 ** 31))
+    .option('--slow-log-length <n>', 'SlowLogLength: how many commands are kept', wholeNumber(0, 100_000))
+}
+
 function withLimits(command: Command): Command {
   const count = wholeNumber(1, 1_000_000)
   return command
@@ -227,7 +249,7 @@ export function addServe(program: Command, run: Run): void {
     .option('--listen <host:port>', 'where to listen, repeatable; default: AddressPath, or 127.0.0.1:6379', collect)
     .option('--unix <path>', 'a Unix socket to listen at, repeatable', collect)
     .option('--supervise', 'start the server as a child, and again when it ends unexpectedly')
-  withLimits(withGuards(withWriting(command)))
+  withLimits(withServices(withGuards(withWriting(command))))
     .addHelpText(
       'after',
       `
