@@ -270,8 +270,8 @@ typedef void (*zkdb_expired_sink)(void *context, const void *key, size_t key_siz
 /*
  * Has this handle told of the records of local partitions that are removed because they have ended, by zkdb_sweep and
  * in the background; a `sink` of NULL: no more. It is not told of one that was overwritten, deleted or given another
- * time before it was removed. It is called on the thread that sweeps, while writes to the partition wait and before a
- * later write of the key returns: it is to be quick, and must not call a function of this interface with the database.
+ * time before it was removed. It is called on the thread that sweeps, before a later write of the key returns; other
+ * writes wait meanwhile: it is to be quick, and must not call a function of this interface with the database.
  * A power failure may bring the record back, unseen, to be removed and told of again. When this function or zkdb_close
  * returns, the sink that there was before does not run, and is not called any more.
  */

@@ -117,8 +117,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // ---- records that have ended (sweep.cc) ----
   // Removes them, for `most_ms` at most; *removed: how many.
   Status Sweep(uint64_t most_ms, uint64_t* removed);
-  // Who is told of their keys, in the order in which they ended in a partition: on the thread that sweeps, while the
-  // partition is locked, so that it is told before a later write of the key is acknowledged.
+  // Who is told of their keys, in the order in which they ended in a partition: on the thread that sweeps, before the
+  // commit is published, so that a later write of the key is acknowledged afterwards. Other commits wait meanwhile.
   ExpiryObservers* expiry_observers() { return &expiry_observers_; }
 
   // ---- checkpoints (checkpoint.cc) ----

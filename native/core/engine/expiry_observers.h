@@ -19,7 +19,7 @@ namespace zkdb {
 
 class ExpiryObservers {
  public:
-  // It gets a key, valid during the call, and throws nothing.
+  // It gets a key, valid during the call. REQUIRES: it throws nothing.
   using Observer = std::function<void(Slice key)>;
 
   // One for each owner; an empty one: none any more.

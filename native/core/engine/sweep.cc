@@ -54,7 +54,7 @@ Status PackEnded(PageSpace* space, const Trees& trees, uint64_t now, std::vector
 }
 
 // Calls the observers with the keys of packed deletes, in their order.
-void TellRemoved(Slice batch, ExpiryObservers* observers) {
+void TellRemoved(Slice batch, ExpiryObservers* observers) noexcept {
   if (!observers->any()) return;
   while (!batch.empty()) {
     const size_t key_size = Load16(batch.data + 2);
@@ -83,9 +83,9 @@ Status Engine::SweepBatch(uint32_t partition, uint64_t* removed, bool* more) {
   WriteResult result;
   uint64_t sequence = 0;
   ZKDB_RETURN_IF_ERROR(ApplyAndLog(&batch, &clock, &result, &sequence));
-  // Before anybody can write one of the keys again: whoever hears of both hears of this first.
-  TellRemoved({bytes.data(), bytes.size()}, &expiry_observers_);
   locks.Release();
+  // Before the commit is published: a later write of one of the keys is acknowledged, and told of, after this.
+  TellRemoved({bytes.data(), bytes.size()}, &expiry_observers_);
   *removed += batch.operations().size();
   expired_.fetch_add(batch.operations().size(), std::memory_order_relaxed);
   return MakeDurable(LogOf(partition), sequence, ZKDB_DURABILITY_NONE);
