@@ -17,8 +17,8 @@ class RemoteDatabase extends Database {
   constructor(place: RemotePlace, options?: object) {
     super(place.location, options)
     this.place = place
-    // A remote partition is there whether the database is made or not.
-    Object.assign(this.supports, { createIfMissing: false, errorIfExists: false })
+    // A remote partition is there whether the database is made or not; iterators pin its state with their first read.
+    Object.assign(this.supports, { createIfMissing: false, errorIfExists: false, implicitSnapshots: false })
   }
 
   override async _open(options: object): Promise<void> {

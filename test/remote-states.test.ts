@@ -7,7 +7,13 @@ import test, { type ExecutionContext } from 'ava'
 import { type Database, type MissingPart, open } from 'zkdb'
 import { connect, type RemoteClient } from 'zkdb/remote'
 import type { ServeOptions } from 'zkdb/server'
-import { type PartitionServer, RemotePlace, type RemoteShape, remoteShapes } from './helpers/remote-shapes.js'
+import {
+  authority,
+  type PartitionServer,
+  RemotePlace,
+  type RemoteShape,
+  remoteShapes
+} from './helpers/remote-shapes.js'
 
 const mixed = remoteShapes[2]!
 const keys = [...'amz'].flatMap((letter) =>
@@ -30,7 +36,8 @@ async function start(t: ExecutionContext, shape: RemoteShape, options: ServeOpti
 
 /** A client of a server, past the database that has it as a partition. */
 async function clientOf(t: ExecutionContext, server: PartitionServer): Promise<RemoteClient> {
-  const client = await connect(server.address, { reconnect: false })
+  const tls = server.kind === 'tls' ? { tls: { ca: authority().cert } } : {}
+  const client = await connect(server.address, { ...tls, reconnect: false })
   t.teardown(() => client.close())
   return client
 }
@@ -90,8 +97,8 @@ for (const shape of remoteShapes) {
     await fill(setting.db, 'old')
     for (const reverse of [false, true]) {
       const iterator = setting.db.iterator({ reverse })
-      await fill(setting.db, 'new')
       const found = await iterator.nextv(50)
+      await fill(setting.db, 'new')
       await changeAll(t, setting)
       while (true) {
         const more = await iterator.nextv(500)
@@ -115,6 +122,7 @@ test('a snapshot that nobody uses expires on the servers, and says so', async (t
   const client = await clientOf(t, place.servers[1]!)
   const snapshot = db.snapshot()
   const iterator = db.iterator({ gte: 'm' })
+  await iterator.next()
   await fill(db, 'new')
   while ((await client.stats()).snapshotsOpen !== 0) await new Promise((resolve) => setTimeout(resolve, 10))
   for (let i = 0; i < 2; i++) {
@@ -212,8 +220,9 @@ test('iterators that are left open and closed leave nothing open on the servers'
   await fill(db, 'old')
   const client = await clientOf(t, place.servers[1]!)
   const iterators = Array.from({ length: 100 }, () => db.iterator())
-  t.is((await client.stats()).snapshotsOpen, 100)
+  t.is((await client.stats()).snapshotsOpen, 0)
   for (const iterator of iterators) await iterator.next()
+  t.is((await client.stats()).snapshotsOpen, 100)
   for (const iterator of iterators) await iterator.close()
   while ((await client.stats()).snapshotsOpen !== 0) await new Promise((resolve) => setTimeout(resolve, 10))
   t.is((await db.keys().all()).length, keys.length)

@@ -132,7 +132,8 @@ export interface Binding {
   txnCommit(txn: number, durability: number): number
   txnAbort(txn: number): number
 
-  snapshotOpen(db: number): number
+  /** @param isLocal - 1: of the local partitions alone, without waiting for servers. */
+  snapshotOpen(db: number, isLocal: number): number
   snapshotSequence(snapshot: number): number
   snapshotClose(snapshot: number): number
 
@@ -217,7 +218,7 @@ export const PutFlag = { expires: 1 } as const
 export const RangeFlag = { hasHi: 1, loExclusive: 2, hiInclusive: 4 } as const
 
 /** `zkdb_scan_flag`. */
-export const ScanFlag = { reverse: 1, noKeys: 2, noValues: 4, unordered: 8, partial: 16 } as const
+export const ScanFlag = { reverse: 1, noKeys: 2, noValues: 4, unordered: 8, partial: 16, pinLater: 32 } as const
 
 /** `zkdb_write_flag`. */
 export const WriteFlag = { nonAtomic: 1 } as const

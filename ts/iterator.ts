@@ -154,6 +154,7 @@ function openReader(handle: DatabaseHandle, options: IteratorOptions, { keys, va
     reverse: options.reverse,
     unordered: options.unordered,
     onMissing: options.onMissing,
+    pinLater: true,
     keys,
     values,
     snapshot: snapshotHandle(options.snapshot, handle),

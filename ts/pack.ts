@@ -44,10 +44,10 @@ export interface LimitedRange extends EncodedRange {
   limit: number
 }
 
-function readerOfKeys(handle: DatabaseHandle, snapshot: number, range: LimitedRange): RecordReader {
+function readerOfKeys(handle: DatabaseHandle, snapshot: number, range: LimitedRange, pinLater: boolean): RecordReader {
   const { gt, gte, lt, lte, reverse } = range
   return new RecordReader(handle, {
-    ...{ gt, gte, lt, lte, reverse, snapshot },
+    ...{ gt, gte, lt, lte, reverse, snapshot, pinLater },
     values: false,
     transaction: 0,
     keyFormat: 'view',
@@ -63,7 +63,7 @@ const mostRecords = ({ limit }: LimitedRange): number => (limit === -1 ? Number.
 
 /** Adds a delete for every key of the range that is there now, or in the snapshot with this handle if it is not 0. */
 export function packDeletes(batch: BatchBuffer, handle: DatabaseHandle, snapshot: number, range: LimitedRange): void {
-  const reader = readerOfKeys(handle, snapshot, range)
+  const reader = readerOfKeys(handle, snapshot, range, false)
   try {
     for (let left = mostRecords(range); reader.fill(left); left -= reader.count) packChunk(batch, reader)
   } finally {
@@ -79,7 +79,7 @@ export async function packDeletesLater(
   range: LimitedRange,
   jobs: JobQueue
 ): Promise<void> {
-  const reader = readerOfKeys(handle, snapshot, range)
+  const reader = readerOfKeys(handle, snapshot, range, true)
   try {
     for (let left = mostRecords(range); await reader.fillLater(left, jobs); left -= reader.count) {
       packChunk(batch, reader)

@@ -130,9 +130,9 @@ export function packedKeysOf(keys: readonly Data[]): { keys: Buffer; offsets: Ui
 }
 
 /** Calls `body` with `snapshot` or, where that is 0, with a new one that is closed afterwards. */
-function pinned<T>(db: number, snapshot: number, body: (snapshot: number) => T): T {
+function pinned<T>(db: number, snapshot: number, areLocal: boolean, body: (snapshot: number) => T): T {
   if (snapshot !== 0) return body(snapshot)
-  const id = checked(binding.snapshotOpen(db))
+  const id = checked(binding.snapshotOpen(db, areLocal ? 1 : 0))
   try {
     return body(id)
   } finally {
@@ -140,19 +140,24 @@ function pinned<T>(db: number, snapshot: number, body: (snapshot: number) => T):
   }
 }
 
-/** Reads many values of one state with one native call, or a few when they are large. */
+/**
+ * Reads many values of one state with one native call, or a few when they are large.
+ *
+ * @param areLocal - the keys are known to be in local partitions: no server is asked for a state.
+ */
 export function readMany(
   db: number,
   snapshot: number,
   keys: readonly Data[],
-  format: ValueFormat
+  format: ValueFormat,
+  areLocal = false
 ): (Data | undefined)[] {
   if (keys.length === 0) return []
   const values: (Data | undefined)[] = []
   const count = packKeys(keys, 0)
   const done = readRound(db, snapshot, 0, count, format, values)
   // The state may have changed before a further call.
-  return done === keys.length ? values : pinned(db, snapshot, (id) => readRounds(db, id, keys, format))
+  return done === keys.length ? values : pinned(db, snapshot, areLocal, (id) => readRounds(db, id, keys, format))
 }
 
 function readRounds(db: number, snapshot: number, keys: readonly Data[], format: ValueFormat): (Data | undefined)[] {
@@ -242,9 +247,10 @@ function takeBytes(
   }
 }
 
-/** Whether each of the keys is there, all in one state. */
-export function readHasMany(db: number, snapshot: number, keys: readonly Data[]): boolean[] {
-  return keys.length < 2 ? hasRounds(db, snapshot, keys) : pinned(db, snapshot, (id) => hasRounds(db, id, keys))
+/** Whether each of the keys is there, all in one state; `areLocal` as for {@link readMany}. */
+export function readHasMany(db: number, snapshot: number, keys: readonly Data[], areLocal = false): boolean[] {
+  if (keys.length < 2) return hasRounds(db, snapshot, keys)
+  return pinned(db, snapshot, areLocal, (id) => hasRounds(db, id, keys))
 }
 
 function hasRounds(db: number, snapshot: number, keys: readonly Data[]): boolean[] {

@@ -62,6 +62,8 @@ export interface ScanMode {
   values?: boolean | undefined
   unordered?: boolean | undefined
   onMissing?: ((part: MissingPart) => void) | undefined
+  /** Remote partitions are read at their states of the first read: no server is waited for before. */
+  pinLater?: boolean | undefined
 }
 
 /** What a scan with `onMissing` could not read. */
@@ -81,6 +83,7 @@ export function scanFlags(mode: ScanMode): number {
     (mode.keys === false ? ScanFlag.noKeys : 0) |
     (mode.values === false ? ScanFlag.noValues : 0) |
     (mode.unordered ? ScanFlag.unordered : 0) |
-    (mode.onMissing ? ScanFlag.partial : 0)
+    (mode.onMissing ? ScanFlag.partial : 0) |
+    (mode.pinLater ? ScanFlag.pinLater : 0)
   )
 }

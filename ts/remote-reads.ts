@@ -119,13 +119,13 @@ export class RemoteReads {
 
   /** As `getMany`: the local keys are read now, in one state. */
   getMany(keys: Data[], format: ValueFormat, snapshot: Snapshot | undefined): Promise<(Data | undefined)[]> {
-    const read = (some: Data[], id: number) => readMany(this.#handle.id, id, some, format)
+    const read = (some: Data[], id: number) => readMany(this.#handle.id, id, some, format, true)
     return this.#many(keys, format, snapshot, read) as Promise<(Data | undefined)[]>
   }
 
   /** As `hasMany`: the local keys are looked up now, in one state. */
   hasMany(keys: Data[], snapshot: Snapshot | undefined): Promise<boolean[]> {
-    const read = (some: Data[], id: number) => readHasMany(this.#handle.id, id, some)
+    const read = (some: Data[], id: number) => readHasMany(this.#handle.id, id, some, true)
     return this.#many(keys, 'has', snapshot, read) as Promise<boolean[]>
   }
 

@@ -26,7 +26,7 @@ export class Snapshot extends AbstractSnapshot {
     // The types of abstract-level leave the constructor's argument out.
     super(...([options] as unknown as []))
     this.#handle = handle
-    this.#id = checked(binding.snapshotOpen(handle.id))
+    this.#id = checked(binding.snapshotOpen(handle.id, 0))
     this.#sequence = checked(binding.snapshotSequence(this.#id))
   }
 

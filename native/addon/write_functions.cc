@@ -182,15 +182,16 @@ napi_value TxnAbort(napi_env env, napi_callback_info info) {
   return args.Number(0);
 }
 
-// snapshotOpen(db): snapshot
+// snapshotOpen(db, isLocal): snapshot; 1: of the local partitions alone
 napi_value SnapshotOpen(napi_env env, napi_callback_info info) {
   const Arguments args(env, info);
-  uint32_t id;
-  if (!args.Uint(0, &id)) return args.Invalid();
+  uint32_t id, is_local;
+  if (!args.Uint(0, &id) || !args.Uint(1, &is_local)) return args.Invalid();
   zkdb_db* db = FindDb(args.environment(), id);
   if (db == nullptr) return args.Closed();
   zkdb_snapshot* snapshot = nullptr;
-  const zkdb_code code = zkdb_snapshot_open(db, &snapshot, &args.environment().error());
+  const auto open = is_local != 0 ? zkdb_snapshot_open_local : zkdb_snapshot_open;
+  const zkdb_code code = open(db, &snapshot, &args.environment().error());
   return code == ZKDB_OK ? AddObject(args, HandleKind::kSnapshot, snapshot, id) : args.Code(code);
 }
 

@@ -16,8 +16,8 @@ struct zkdb_cursor {
 
 namespace {
 
-constexpr uint32_t kScanFlags =
-    ZKDB_SCAN_REVERSE | ZKDB_SCAN_NO_KEYS | ZKDB_SCAN_NO_VALUES | ZKDB_SCAN_UNORDERED | ZKDB_SCAN_PARTIAL;
+constexpr uint32_t kScanFlags = ZKDB_SCAN_REVERSE | ZKDB_SCAN_NO_KEYS | ZKDB_SCAN_NO_VALUES | ZKDB_SCAN_UNORDERED |
+                                ZKDB_SCAN_PARTIAL | ZKDB_SCAN_PIN_LATER;
 
 // A snapshot or transaction means something in its own database only.
 Status CheckScan(const zkdb_db* db, const zkdb_snapshot* snapshot, const zkdb_txn* txn, uint32_t scan_flags) {
@@ -28,6 +28,9 @@ Status CheckScan(const zkdb_db* db, const zkdb_snapshot* snapshot, const zkdb_tx
   }
   if (snapshot != nullptr && snapshot->snapshot->engine() != db->engine) {
     return Status::Invalid("the snapshot belongs to another database");
+  }
+  if (snapshot != nullptr && snapshot->is_local) {
+    return Status::Invalid("the snapshot is of local partitions alone: scan with one of zkdb_snapshot_open");
   }
   return Status::Ok();
 }
@@ -46,6 +49,7 @@ zkdb_code zkdb_cursor_open(zkdb_db* db, zkdb_snapshot* snapshot, zkdb_txn* txn, 
     options.no_keys = (scan_flags & ZKDB_SCAN_NO_KEYS) != 0;
     options.no_values = (scan_flags & ZKDB_SCAN_NO_VALUES) != 0;
     options.unordered = (scan_flags & ZKDB_SCAN_UNORDERED) != 0;
+    options.pin_later = (scan_flags & ZKDB_SCAN_PIN_LATER) != 0;
     const zkdb::KeyRange keys = zkdb::capi::RangeOf(range);
     auto cursor = std::make_unique<zkdb_cursor>();
     if (txn != nullptr) {

@@ -56,6 +56,23 @@ void CopyResult(const zkdb::WriteResult& from, zkdb_write_result* to) {
   if (to != nullptr) *to = {from.sequence, from.existed, from.failed_index};
 }
 
+zkdb_code OpenSnapshot(zkdb_db* db, bool only_local, zkdb_snapshot** out, zkdb_error* err) {
+  return Guarded(err, [&] {
+    if (db->engine->closed()) return Closed(err);
+    auto snapshot = std::make_unique<zkdb_snapshot>();
+    snapshot->dispatcher = db->dispatcher;
+    if (db->dispatcher == nullptr) {
+      snapshot->snapshot = std::make_shared<zkdb::Snapshot>(db->engine);
+    } else {
+      snapshot->states = db->dispatcher->OpenSnapshot(only_local);
+      snapshot->snapshot = snapshot->states->local();
+      snapshot->is_local = only_local;
+    }
+    *out = snapshot.release();
+    return ZKDB_OK;
+  });
+}
+
 }  // namespace
 
 extern "C" {
@@ -277,19 +294,11 @@ void zkdb_txn_abort(zkdb_txn* txn) {
 // ---- snapshots
 
 zkdb_code zkdb_snapshot_open(zkdb_db* db, zkdb_snapshot** out, zkdb_error* err) {
-  return Guarded(err, [&] {
-    if (db->engine->closed()) return Closed(err);
-    auto snapshot = std::make_unique<zkdb_snapshot>();
-    snapshot->dispatcher = db->dispatcher;
-    if (db->dispatcher == nullptr) {
-      snapshot->snapshot = std::make_shared<zkdb::Snapshot>(db->engine);
-    } else {
-      snapshot->states = db->dispatcher->OpenSnapshot();
-      snapshot->snapshot = snapshot->states->local();
-    }
-    *out = snapshot.release();
-    return ZKDB_OK;
-  });
+  return OpenSnapshot(db, false, out, err);
+}
+
+zkdb_code zkdb_snapshot_open_local(zkdb_db* db, zkdb_snapshot** out, zkdb_error* err) {
+  return OpenSnapshot(db, true, out, err);
 }
 
 void zkdb_snapshot_close(zkdb_snapshot* snapshot) { delete snapshot; }

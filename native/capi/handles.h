@@ -35,6 +35,7 @@ struct zkdb_snapshot {
   std::shared_ptr<zkdb::Dispatcher> dispatcher;    // before the states of its stores; nullptr: all is local
   std::shared_ptr<zkdb::Snapshot> snapshot;        // of the local partitions; shared with the cursors that read it
   std::shared_ptr<zkdb::DispatchSnapshot> states;  // of all of them, with `dispatcher`
+  bool is_local = false;                           // `states` has those of the local partitions alone
 };
 
 struct zkdb_txn {

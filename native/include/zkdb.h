@@ -303,6 +303,9 @@ ZKDB_EXPORT void zkdb_txn_abort(zkdb_txn *txn);
  * nothing was read with the snapshot for a minute. Any number of threads may read with it. Release with
  * zkdb_snapshot_close. */
 ZKDB_EXPORT zkdb_code zkdb_snapshot_open(zkdb_db *db, zkdb_snapshot **out, zkdb_error *err);
+/* As zkdb_snapshot_open, but of the local partitions alone, so that no server is waited for: for look-ups of their keys.
+ * Keys of remote partitions are read at their latest state. A cursor with it is ZKDB_INVALID. */
+ZKDB_EXPORT zkdb_code zkdb_snapshot_open_local(zkdb_db *db, zkdb_snapshot **out, zkdb_error *err);
 ZKDB_EXPORT void zkdb_snapshot_close(zkdb_snapshot *snapshot);
 ZKDB_EXPORT uint64_t zkdb_snapshot_sequence(const zkdb_snapshot *snapshot);
 
@@ -319,7 +322,9 @@ typedef enum zkdb_scan_flag {
   ZKDB_SCAN_NO_KEYS = 2,
   ZKDB_SCAN_NO_VALUES = 4,
   ZKDB_SCAN_UNORDERED = 8, /* partition after partition instead of merged */
-  ZKDB_SCAN_PARTIAL = 16   /* a remote partition that fails is left out: zkdb_cursor_missing tells of it */
+  ZKDB_SCAN_PARTIAL = 16,  /* a remote partition that fails is left out: zkdb_cursor_missing tells of it */
+  ZKDB_SCAN_PIN_LATER = 32 /* remote partitions are read at their states of the first zkdb_cursor_next, unless there is
+                              a snapshot; the call that opens the cursor waits for no server then */
 } zkdb_scan_flag;
 
 /*

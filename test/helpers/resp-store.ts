@@ -15,11 +15,16 @@ const onePartition =
   `*1\r\n%4\r\n${bulkOf('index')}:0\r\n${bulkOf('name')}${bulkOf('p0')}` +
   `${bulkOf('remote')}#f\r\n${bulkOf('rule')}${bulkOf('all keys')}`
 
+const expired = '-ZKDB_SNAPSHOT_EXPIRED no such snapshot\r\n'
+
 /** A database of one partition. */
 export class RespStore {
   readonly #records = new Map<string, string>()
   /** When records end, of those that do. Nothing removes them. */
   readonly #ends = new Map<string, number>()
+  /** The records of each snapshot that is open. */
+  readonly #snapshots = new Map<number, Map<string, string>>()
+  #opened = 0
   /** Records after which a ZK.RANGE ends by itself, as the server's does after 1 MiB. */
   mostRecords = 1e6
   #sequence = 0
@@ -49,6 +54,10 @@ export class RespStore {
         return this.#batch(args)
       case 'ZK.RANGE':
         return this.#range(args)
+      case 'ZK.SNAPSHOT':
+        return this.#snapshot(args)
+      case 'ZK.GET':
+        return this.#getAt(args)
       case 'ZK.CLEAR':
         return this.#clear(args)
       case 'ZK.STAT':
@@ -107,9 +116,26 @@ export class RespStore {
     else this.#put(key!, values.at(-1)!, ttl)
   }
 
+  #open(): number {
+    this.#snapshots.set(++this.#opened, new Map(this.#records))
+    return this.#opened
+  }
+
+  #snapshot([verb, id]: string[]): string {
+    if (verb === 'OPEN') return `:${this.#open()}\r\n`
+    const isThere = verb === 'CLOSE' ? this.#snapshots.delete(Number(id)) : this.#snapshots.has(Number(id))
+    return `:${Number(isThere)}\r\n`
+  }
+
+  #getAt([id, ...keys]: string[]): string {
+    const records = this.#snapshots.get(Number(id))
+    if (records === undefined) return expired
+    return `*${keys.length}\r\n${keys.map((key) => nullable(records.get(key))).join('')}`
+  }
+
   /** Keys between the bounds that `args` begins with anywhere, in order. */
-  #keys(args: string[]): string[] {
-    let keys = [...this.#records.keys()].sort()
+  #keys(args: string[], records = this.#records): string[] {
+    let keys = [...records.keys()].sort()
     for (const [i, word] of args.entries()) {
       const bound = args[i + 1]!
       if (word === 'GT') keys = keys.filter((key) => key > bound)
@@ -121,17 +147,22 @@ export class RespStore {
   }
 
   #range(args: string[]): string {
-    const keys = this.#keys(args)
+    const at = args.indexOf('SNAPSHOT')
+    const records = at < 0 ? this.#records : this.#snapshots.get(Number(args[at + 1]))
+    if (records === undefined) return expired
+    const keys = this.#keys(args, records)
     if (args.includes('REVERSE')) keys.reverse()
     const limit = Number(args[args.indexOf('LIMIT') + 1])
     const given = keys.slice(0, Math.min(limit, this.mostRecords))
     const record = (key: string): string[] => {
       if (args.includes('KEYS')) return [key]
-      return args.includes('VALUES') ? [this.#records.get(key)!] : [key, this.#records.get(key)!]
+      return args.includes('VALUES') ? [records.get(key)!] : [key, records.get(key)!]
     }
     const items = given.flatMap(record).map(bulkOf)
     const behind = given.length > 0 && given.length < keys.length ? given.at(-1) : undefined
-    return `*2\r\n*${items.length}\r\n${items.join('')}${nullable(behind)}`
+    const piece = `*${items.length}\r\n${items.join('')}${nullable(behind)}`
+    if (!args.includes('PIN')) return `*2\r\n${piece}`
+    return `*3\r\n${piece}${behind === undefined ? nullable(undefined) : `:${this.#open()}\r\n`}`
   }
 
   #clear(args: string[]): string {

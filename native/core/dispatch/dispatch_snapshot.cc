@@ -5,8 +5,12 @@
 namespace zkdb {
 
 void DispatchSnapshot::Open() {
-  for (const auto& state : states_) state->Start();
-  for (const auto& state : states_) state->Wait();
+  for (const auto& state : states_) {
+    if (state != nullptr) state->Start();
+  }
+  for (const auto& state : states_) {
+    if (state != nullptr) state->Wait();
+  }
 }
 
 const std::shared_ptr<Snapshot>& DispatchSnapshot::local() const {

@@ -55,9 +55,9 @@ Status Dispatcher::Refuse(const std::string& what) const {
   return {ZKDB_REMOTE, config().file + ": [" + remote->name + "] is remote: " + what};
 }
 
-std::shared_ptr<DispatchSnapshot> Dispatcher::OpenSnapshot() {
-  std::vector<std::shared_ptr<StoreSnapshot>> states;
-  for (const auto& store : stores_) states.push_back(store->MakeSnapshot());
+std::shared_ptr<DispatchSnapshot> Dispatcher::OpenSnapshot(bool only_local) {
+  std::vector<std::shared_ptr<StoreSnapshot>> states(stores_.size());
+  for (size_t i = 0; i < (only_local ? 1 : stores_.size()); ++i) states[i] = stores_[i]->MakeSnapshot();
   auto snapshot = std::make_shared<DispatchSnapshot>(transport_, std::move(states));
   snapshot->Open();
   return snapshot;

@@ -24,8 +24,9 @@ class Dispatcher {
   // Of the engine's configuration, when it has a remote partition; else nullptr. `transport` outlives it.
   static std::unique_ptr<Dispatcher> For(std::shared_ptr<Engine> engine, Transport* transport);
 
-  // Pins the state of every store, and waits for it. A server that cannot be reached fails reads of its own keys.
-  std::shared_ptr<DispatchSnapshot> OpenSnapshot();
+  // Pins the state of every store, and waits for it. A server that cannot be reached fails reads of its own keys. With
+  // `only_local` remote keys are read at their latest state, and no scan is opened with it.
+  std::shared_ptr<DispatchSnapshot> OpenSnapshot(bool only_local = false);
 
   // As those of Engine, with snapshots that this dispatcher has opened. Without one, each store is read at a state of
   // its own.

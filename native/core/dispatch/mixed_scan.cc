@@ -49,8 +49,9 @@ Status MixedScan::Open(const Engine* engine, std::shared_ptr<DispatchSnapshot> s
     }
     scan->merge_.Add(std::make_unique<PackedStream>(std::move(source), bounds));
   }
-  for (size_t i = 0; !opened && i < scan->remotes_.size(); ++i) scan->remotes_[i]->Prepare();
-  for (size_t i = 0; !opened && i < scan->remotes_.size(); ++i) scan->remotes_[i]->Await();
+  const bool pin = !opened && !options.pin_later;
+  for (size_t i = 0; pin && i < scan->remotes_.size(); ++i) scan->remotes_[i]->Prepare();
+  for (size_t i = 0; pin && i < scan->remotes_.size(); ++i) scan->remotes_[i]->Await();
   *out = std::move(scan);
   return Status::Ok();
 }

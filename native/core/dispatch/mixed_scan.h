@@ -4,7 +4,7 @@
 //
 // Invariants:
 //  1. The local partitions are read as one cut, each remote one at one state from its first chunk to its last. Without
-//     a snapshot of the caller's these are the states at Open.
+//     a snapshot of the caller's these are the states at Open, or with `pin_later` those at the first Pack.
 //  2. A partition that fails ends the scan, or with `partial` its own part alone: missing() tells which and from where.
 //  3. Memory: two chunks of each partition (about 1 MiB, or one record), and what the system's sockets hold.
 #pragma once

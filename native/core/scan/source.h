@@ -28,6 +28,7 @@ struct ScanOptions {
   bool no_values = false;
   bool unordered = false;  // source after source instead of merged
   bool times = false;      // each value begins with the time at which its record ends, 8 bytes, 0 for never
+  bool pin_later = false;  // remote partitions get their states with the first records, not when the scan is opened
   Env* clock = nullptr;    // records that have ended are left out by it; nullptr: they are not
 };
 
