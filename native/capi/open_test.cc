@@ -46,6 +46,26 @@ TEST(a_database_with_a_remote_partition_opens_and_serves_the_others_while_the_se
   EXPECT(!fs::exists(directory + "/high"));
 }
 
+TEST(a_snapshot_of_local_partitions_keeps_their_state_and_opens_no_cursor) {
+  const std::string directory = TempDirectory();
+  const std::string remote = "IsRemote = Yes\nAddressPath = unix:" + directory + "/none.sock\n";
+  TestDb db;
+  ASSERT_EQ(db.Open(TwoPartitions(directory, "", "", remote)), ZKDB_OK);
+  ASSERT_EQ(db.Put("apple", "1"), ZKDB_OK);
+  zkdb_snapshot* snapshot = nullptr;
+  ASSERT_EQ(zkdb_snapshot_open_local(db.get(), &snapshot, &db.error), ZKDB_OK);
+  ASSERT_EQ(db.Put("apple", "2"), ZKDB_OK);
+  char value = 0;
+  size_t size = 0;
+  EXPECT_EQ(zkdb_get(db.get(), snapshot, "apple", 5, &value, 1, &size, &db.error), ZKDB_OK);
+  EXPECT_EQ(value, '1');
+  EXPECT_EQ(zkdb_get(db.get(), snapshot, "zebra", 5, &value, 1, &size, &db.error), ZKDB_UNREACHABLE);
+  zkdb_cursor* cursor = nullptr;
+  EXPECT_EQ(zkdb_cursor_open(db.get(), snapshot, nullptr, nullptr, 0, &cursor, &db.error), ZKDB_INVALID);
+  EXPECT(Holds(db, "local partitions alone"));
+  zkdb_snapshot_close(snapshot);
+}
+
 TEST(a_database_of_remote_partitions_alone_makes_no_files) {
   const std::string directory = TempDirectory();
   const std::string remote = "IsRemote = Yes\nAddressPath = unix:" + directory + "/none.sock\n";

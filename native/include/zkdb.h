@@ -303,8 +303,8 @@ ZKDB_EXPORT void zkdb_txn_abort(zkdb_txn *txn);
  * nothing was read with the snapshot for a minute. Any number of threads may read with it. Release with
  * zkdb_snapshot_close. */
 ZKDB_EXPORT zkdb_code zkdb_snapshot_open(zkdb_db *db, zkdb_snapshot **out, zkdb_error *err);
-/* As zkdb_snapshot_open, but of the local partitions alone, so that no server is waited for: for look-ups of their keys.
- * Keys of remote partitions are read at their latest state. A cursor with it is ZKDB_INVALID. */
+/* As zkdb_snapshot_open, but of the local partitions alone, for look-ups of their keys: no server is waited for. Keys
+ * of remote partitions are read at their latest state. A cursor with it is ZKDB_INVALID. */
 ZKDB_EXPORT zkdb_code zkdb_snapshot_open_local(zkdb_db *db, zkdb_snapshot **out, zkdb_error *err);
 ZKDB_EXPORT void zkdb_snapshot_close(zkdb_snapshot *snapshot);
 ZKDB_EXPORT uint64_t zkdb_snapshot_sequence(const zkdb_snapshot *snapshot);
