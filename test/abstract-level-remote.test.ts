@@ -9,6 +9,9 @@ import { RemotePlace, remoteShapes } from './helpers/remote-shapes.js'
 /** Databases whose servers are kept running: the suite opens a few of them again. */
 const keptDatabases = 20
 
+/** Both names of what a database with remote partitions does not promise: abstract-level makes one of them of the other. */
+const unpinned = { implicitSnapshots: false, snapshots: false }
+
 /** A database with servers of its own, which start with its first open. */
 class RemoteDatabase extends Database {
   readonly place: RemotePlace
@@ -18,7 +21,7 @@ class RemoteDatabase extends Database {
     super(place.location, options)
     this.place = place
     // A remote partition is there whether the database is made or not; iterators pin its state with their first read.
-    Object.assign(this.supports, { createIfMissing: false, errorIfExists: false, implicitSnapshots: false })
+    Object.assign(this.supports, { createIfMissing: false, errorIfExists: false, ...unpinned })
   }
 
   override async _open(options: object): Promise<void> {

@@ -2,7 +2,8 @@
  * Snapshots and scans of databases with remote partitions, while others write to the servers, and when these go away.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { type Database, type MissingPart, open } from 'zkdb'
 import { connect, type RemoteClient } from 'zkdb/remote'
@@ -177,6 +178,14 @@ async function serveInChild(t: ExecutionContext, folder: string): Promise<{ chil
   return { child, address }
 }
 
+/** Stops a process where it is: the signal alone lets its threads go on until they get to see it. */
+async function freeze(child: ChildProcess): Promise<void> {
+  child.kill('SIGSTOP')
+  const tasks = `/proc/${child.pid}/task`
+  const stopped = () => readdirSync(tasks).every((id) => /\) T /.test(readFileSync(`${tasks}/${id}/stat`, 'utf8')))
+  while (!stopped()) await sleep(5)
+}
+
 test('a server that is killed takes its part of a snapshot along, and a silent one has none', async (t) => {
   const { location, folder } = new RemotePlace({ name: 'local', kinds: ['local'] })
   const { child, address } = await serveInChild(t, `${folder}/far`)
@@ -190,7 +199,7 @@ test('a server that is killed takes its part of a snapshot along, and a silent o
   await db.put('a', '1')
   await db.put('m', '1')
   await using first = db.snapshot()
-  child.kill('SIGSTOP')
+  await freeze(child)
   await using second = db.snapshot()
   t.is(db.getSync('a', { snapshot: second }), '1')
   const silent = t.throws(() => db.getSync('m', { snapshot: second }))
@@ -213,6 +222,14 @@ test('a snapshot opens while a server is away, and only its keys fail', async (t
   t.is(db.getSync('a0000', { snapshot }), 'old')
   t.is(db.getSync('z0000', { snapshot }), 'old')
   t.throws(() => db.getSync('m0000', { snapshot }), { code: 'ZKDB_UNREACHABLE' })
+})
+
+test('a database with remote partitions does not promise that iterators pin a state when they are made', async (t) => {
+  const { db } = await start(t, mixed)
+  for (const { supports } of [db, db.sublevel('part')]) {
+    t.false(supports.implicitSnapshots)
+    t.true(supports.explicitSnapshots)
+  }
 })
 
 test('iterators that are left open and closed leave nothing open on the servers', async (t) => {

@@ -156,7 +156,7 @@ export class LevelDatabase<K = string, V = string> extends AbstractLevel<Uint8Ar
     this.#opened = new Opened(id)
     this._remote = this.#opened.remote
     // Iterators ask no server before their first read, so as not to wait for one on this thread.
-    if (this._remote !== undefined) Object.assign(this.supports, { implicitSnapshots: false })
+    if (this._remote !== undefined) Object.assign(this.supports, { implicitSnapshots: false, snapshots: false })
   }
 
   /** Closes the database, when what is under way is done. */
