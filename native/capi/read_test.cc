@@ -155,7 +155,8 @@ TEST(a_cursor_honours_range_direction_and_flags_in_every_shape) {
     ASSERT_EQ(db.Scan(&bare, nullptr, ZKDB_SCAN_NO_KEYS | ZKDB_SCAN_NO_VALUES), ZKDB_OK);
     EXPECT(bare == RecordList(all.size()));
     zkdb_cursor* cursor = nullptr;
-    EXPECT_EQ(zkdb_cursor_open(db.get(), nullptr, nullptr, nullptr, ZKDB_SCAN_PIN_LATER << 1, &cursor, nullptr), ZKDB_INVALID);
+    EXPECT_EQ(zkdb_cursor_open(db.get(), nullptr, nullptr, nullptr, ZKDB_SCAN_PIN_LATER << 1, &cursor, nullptr),
+              ZKDB_INVALID);
   }
 }
 

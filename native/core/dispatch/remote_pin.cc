@@ -73,17 +73,20 @@ void RemotePin::Wait() {
 
 // ---- using it
 
-// A read on a connection with a snapshot failed: is that all, or is the state gone?
-Status RemotePin::Judge(const Status& status) {
-  if (status.ok() || !failure_.ok()) return status;
+bool RemotePin::EndsWith(const Status& status) {
+  if (status.ok() || !failure_.ok()) return false;
   if (connection_->IsSound()) {
     if (status.code() == ZKDB_SNAPSHOT_EXPIRED) failure_ = status;
-    return status;
+    return false;
   }
   failure_ = {ZKDB_SNAPSHOT_EXPIRED,
               "the snapshot ended with its connection (" + status.message() + "); open another one"};
   Disconnect(true);
-  return status.code() == ZKDB_UNREACHABLE ? failure_ : status;
+  return true;
+}
+
+Status RemotePin::Judge(const Status& status) {
+  return EndsWith(status) && status.code() == ZKDB_UNREACHABLE ? failure_ : status;
 }
 
 Status RemotePin::Take(Hold* hold) {
@@ -100,7 +103,7 @@ void RemotePin::Release() {
     ReplyHead head;
     Status status = connection_->ReadAnswer(&head);
     if (status.ok()) status = connection_->reader()->Skip(head);
-    static_cast<void>(Judge(status).ok());  // the next read tells it
+    EndsWith(status);  // the next read tells it
   }
 }
 
@@ -112,7 +115,7 @@ void RemotePin::KeepAlive(uint64_t now_ms) {
   std::string command;
   WriteCommand({"ZK.SNAPSHOT", "TOUCH", id_}, &command);
   used_ms_ = now_ms;
-  static_cast<void>(Judge(connection_->SendUnanswered(command)).ok());  // the next read tells it
+  EndsWith(connection_->SendUnanswered(command));  // the next read tells it
 }
 
 // ---- ranges

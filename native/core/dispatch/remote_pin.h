@@ -88,6 +88,9 @@ class RemotePin : public StoreSnapshot {
   Status Send(Asker* asker, bool only_fresh);
   Status Read(Asker* asker);
   void Settle();
+  // Notes what came of a read: true when the state went with its connection.
+  bool EndsWith(const Status& status);
+  // The same; what the caller of the read is told.
   Status Judge(const Status& status);
   void Release();
 
