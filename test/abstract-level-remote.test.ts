@@ -9,7 +9,7 @@ import { RemotePlace, remoteShapes } from './helpers/remote-shapes.js'
 /** Databases whose servers are kept running: the suite opens a few of them again. */
 const keptDatabases = 20
 
-/** Both names of what a database with remote partitions does not promise: abstract-level makes one of them of the other. */
+/** Both names of what a database with remote partitions does not promise: abstract-level makes the one of the other. */
 const unpinned = { implicitSnapshots: false, snapshots: false }
 
 /** A database with servers of its own, which start with its first open. */

@@ -99,6 +99,7 @@ class Session {
   void ShareWrites() { share_writes_ = true; }
   // After a ReceiveResult with `pending`: what is to be written and where, and what came of it. Nothing of it may be
   // visible before. Out of memory, the session is closing().
+  bool pending() const { return pending_; }
   const BatchBuilder& pending_writes() const { return sets_; }
   zkdb_db* pending_database() const { return store_.db; }
   void FinishWrites(zkdb_code code, const zkdb_error& error);

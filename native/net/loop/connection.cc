@@ -95,13 +95,15 @@ void Connection::Feed(Slice input) {
   const uint64_t commands = session_.commands();
   loop_->counters()->commands.Add(commands - std::exchange(commands_, commands));
   state_ = result.state;
-  pending_ = result.pending;
+  const size_t replies = session_.output()->size();
+  pending_ = result.pending || (replies > 0 && replies <= kTogether);
   released_ = false;
   NoteInput(before, result.consumed);
   input_.Keep(input, result.consumed);
+  if (pending_) loop_->AddPending(this);
   // Who checks logins does not answer any more.
   if (stopping_ && waits_for_login()) return FinishLogin(LoginVerdict::kFailed, nullptr);
-  pending_ ? loop_->AddPending(this) : Settle();
+  Settle();
 }
 
 void Connection::NoteInput(size_t bytes, size_t consumed) {
@@ -147,7 +149,7 @@ void Connection::ChangeRights(const std::string& user, const std::shared_ptr<con
   Settle();
 }
 
-void Connection::AnswerWrites() {
+void Connection::EndTurn() {
   pending_ = false;
   if (phase_ != Phase::kOpen) return;
   if (session_.closing()) state_ = SessionState::kClosing;

@@ -4,7 +4,7 @@
 //
 // Invariants:
 //  1. Nothing is read while replies wait to be sent: a slow reader holds what it asked for and no more.
-//  2. While the session's writes are pending, or its rest waits for its turn, nothing is read either.
+//  2. While replies wait for the end of the turn, or the rest of a pipeline for its own, nothing is read either.
 //  3. What the peer sends counts as progress when a command is taken or kProgress bytes have come, and likewise what it
 //     reads: one byte now and then keeps no connection.
 //  4. A connection ends with its last reply sent: the sending half is closed first, and what the peer still sends is
@@ -36,8 +36,8 @@ class Connection {
   bool Start();
   // The rest of a paused pipeline, or what had arrived when the server began to stop.
   void Resume();
-  // After the session's pending writes are finished.
-  void AnswerWrites();
+  // Sends what waits for the end of the loop's turn; the session's pending writes are finished.
+  void EndTurn();
   // Answers the login that the session waits for, if it does.
   void FinishLogin(LoginVerdict verdict, const std::shared_ptr<const Rights>& rights);
   // As Session::ChangeRights; one that must not go on is closed once its replies are sent.
@@ -66,6 +66,9 @@ class Connection {
   static constexpr uint64_t kLinger_ms = 1000;
   static constexpr uint64_t kReleaseAfter_ms = 2000;  // of idleness
   static constexpr size_t kProgress = size_t{64} << 10;
+  // Replies of no more bytes are sent at the end of the loop's turn, as those of writes are: a client with many
+  // connections then finds many answers at once. Longer ones go out while the next connection is answered.
+  static constexpr size_t kTogether = size_t{16} << 10;
 
   enum class Phase { kOpen, kLingering, kClosed };
 
@@ -91,7 +94,7 @@ class Connection {
   int polled_ = 0;
   Phase phase_ = Phase::kOpen;
   SessionState state_ = SessionState::kOpen;
-  bool pending_ = false;  // writes
+  bool pending_ = false;  // replies, until the end of the loop's turn
   bool told_ = false;     // messages since SendMessages
   bool ready_ = false;    // in the loop's list of those to be resumed
   bool end_ = false;      // the peer sends no more

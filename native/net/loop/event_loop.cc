@@ -200,23 +200,25 @@ void EventLoop::AddReady(Connection* connection) {
 }
 
 void EventLoop::AfterPoll() {
-  WritePending();
+  EndTurn();
   if (ready_.empty()) return;
   turn_.swap(ready_);
   for (Connection* connection : turn_) connection->Resume();
   turn_.clear();
-  WritePending();
+  EndTurn();
   if (ready_.empty()) uv_idle_stop(&busy_);
 }
 
-void EventLoop::WritePending() {
+void EventLoop::EndTurn() {
   if (pending_.empty()) return;
-  for (Connection* connection : pending_) sessions_.push_back(connection->session());
+  for (Connection* connection : pending_) {
+    if (connection->session()->pending()) sessions_.push_back(connection->session());
+  }
   if (sessions_.size() > 1) counters_.shared_writes.Add(1);
   WriteTogether(&sessions_);
   sessions_.clear();
-  // Answering makes no new writes: the rest of a pipeline has its turn in AfterPoll.
-  for (Connection* connection : pending_) connection->AnswerWrites();
+  // Sending makes no new writes: the rest of a pipeline has its turn in AfterPoll.
+  for (Connection* connection : pending_) connection->EndTurn();
   pending_.clear();
 }
 

@@ -3,9 +3,10 @@
 // Thread-safety: Post, load and counters may be used by any thread; everything else by the loop's own.
 //
 // Invariants:
-//  1. A turn of the loop is: read and answer every connection that has something, then write what their sessions have
-//     pending as one batch per database, then answer those. So commits of many connections share a sync, and a reply
-//     never comes before it.
+//  1. A turn of the loop is: read every connection that has something and let its session answer, then write what the
+//     sessions have pending as one batch per database, then send. So commits of many connections share a sync, a reply
+//     never comes before it, and who has many connections finds many replies at once. Long replies are sent as soon as
+//     they are there.
 //  2. Messages of channels are written after the replies of their turn, and sent once for all that have come.
 //  3. Until kQuit the loop runs and takes messages: a thread may post to another as long as either has connections.
 #pragma once
@@ -101,6 +102,7 @@ class EventLoop : public Mailbox {
   uint8_t* chunk() { return chunk_.get(); }
   uint64_t now_ms() const { return uv_now(&uv_); }
   uint64_t now_us() const { return host_->NowUs(); }
+  // Has the connection send its replies at the end of the turn.
   void AddPending(Connection* connection) { pending_.push_back(connection); }
   void AddReady(Connection* connection);
   void Remove(Connection* connection);
@@ -119,7 +121,8 @@ class EventLoop : public Mailbox {
   void Wake() override;
   void DeliverMail();
   void AfterPoll();
-  void WritePending();
+  // Writes what sessions have pending, and sends the replies that wait.
+  void EndTurn();
   void Sweep();
   void FinishStop();
 
@@ -144,7 +147,7 @@ class EventLoop : public Mailbox {
   std::vector<Connection*> pending_;
   std::vector<Connection*> ready_;
   std::vector<Connection*> turn_;   // of AfterPoll
-  std::vector<Session*> sessions_;  // of WritePending
+  std::vector<Session*> sessions_;  // of EndTurn
   size_t swept_ = 0;
   bool stopping_ = false;
   std::function<void()> drained_;
