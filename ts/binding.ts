@@ -52,6 +52,11 @@ export interface NativeChunk extends NativeFailure {
   isAscii: boolean
 }
 
+/** Keys one behind the other, and where each begins and the last one ends. */
+type Lookups = [db: number, snapshot: number, keys: Uint8Array, offsets: Uint32Array, count: number]
+/** The same, with room for the values and for their sizes. */
+type ValueLookups = [...Lookups, buffer: Uint8Array, sizes: Uint32Array]
+
 /** The functions of the addon; see native/addon. Numbers not named otherwise are handles. */
 export interface Binding {
   registerBuffers(keys: Uint8Array, values: Uint8Array, state: Float64Array): number
@@ -80,41 +85,11 @@ export interface Binding {
   getInto(db: number, snapshot: number, keySize: number, buffer: Uint8Array): number
   getText(db: number, snapshot: number, keySize: number): string | number
   has(db: number, snapshot: number, keySize: number): number
-  getMany(
-    db: number,
-    snapshot: number,
-    keys: Uint8Array,
-    offsets: Uint32Array,
-    count: number,
-    buffer: Uint8Array,
-    sizes: Uint32Array
-  ): number
-  hasMany(
-    db: number,
-    snapshot: number,
-    keys: Uint8Array,
-    offsets: Uint32Array,
-    count: number,
-    found: Uint8Array
-  ): number
+  getMany(...lookups: ValueLookups): number
+  hasMany(...lookups: [...Lookups, found: Uint8Array]): number
   partitionOf(db: number, keySize: number): number
-  getManyAsync(
-    db: number,
-    snapshot: number,
-    keys: Uint8Array,
-    offsets: Uint32Array,
-    count: number,
-    buffer: Uint8Array,
-    sizes: Uint32Array
-  ): Promise<NativeLookups> | number
-  expiryManyAsync(
-    db: number,
-    snapshot: number,
-    keys: Uint8Array,
-    offsets: Uint32Array,
-    count: number,
-    times: Float64Array
-  ): Promise<NativeLookups> | number
+  getManyAsync(...lookups: ValueLookups): Promise<NativeLookups> | number
+  expiryManyAsync(...lookups: [...Lookups, times: Float64Array]): Promise<NativeLookups> | number
 
   write(db: number, batch: Uint8Array, size: number, durability: number, flags: number): number
   writeAsync(

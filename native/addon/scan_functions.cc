@@ -106,6 +106,21 @@ bool ReadChunkTarget(const Arguments& args, ChunkTarget* target) {
   return true;
 }
 
+// What a chunk of a cursor holds.
+struct ChunkRead {
+  size_t used = 0;  // bytes; those that a record needs when ZKDB_BUFFER_TOO_SMALL says that it does not fit
+  uint32_t count = 0;
+  int done = 0;
+  bool ascii = false;
+
+  zkdb_code Fill(void* cursor, const ChunkTarget& to, zkdb_error* error) {
+    const zkdb_code code = zkdb_cursor_next(static_cast<zkdb_cursor*>(cursor), to.chunk, to.capacity, to.max_records,
+                                            &used, &count, &done, error);
+    if (code == ZKDB_OK) ascii = FillOffsets(to.chunk, count, to.offsets);
+    return code;
+  }
+};
+
 // cursorNext(cursor, chunk: Uint8Array, offsets: Uint32Array, maxRecords): records. Used bytes, whether the range is
 // exhausted and whether the chunk is ASCII are in the state array; so is the size that a record needs which does not
 // fit.
@@ -116,19 +131,16 @@ napi_value CursorNext(napi_env env, napi_callback_info info) {
   if (!ReadChunkTarget(args, &to)) return args.Invalid();
   Handle* cursor = CursorOf(args);
   if (cursor == nullptr) return args.Closed();
-  size_t used = 0;
-  uint32_t count = 0;
-  int done = 0;
-  const zkdb_code code = zkdb_cursor_next(static_cast<zkdb_cursor*>(cursor->object), to.chunk, to.capacity,
-                                          to.max_records, &used, &count, &done, &environment.error());
+  ChunkRead read;
+  const zkdb_code code = read.Fill(cursor->object, to, &environment.error());
   if (code != ZKDB_OK) {
-    environment.state(kStateNeeded) = static_cast<double>(used);
+    environment.state(kStateNeeded) = static_cast<double>(read.used);
     return args.Code(code);
   }
-  environment.state(kStateUsed) = static_cast<double>(used);
-  environment.state(kStateDone) = done;
-  environment.state(kStateAscii) = FillOffsets(to.chunk, count, to.offsets);
-  return args.Number(count);
+  environment.state(kStateUsed) = static_cast<double>(read.used);
+  environment.state(kStateDone) = read.done;
+  environment.state(kStateAscii) = read.ascii;
+  return args.Number(read.count);
 }
 
 class CursorJob : public Job {
@@ -137,26 +149,19 @@ class CursorJob : public Job {
       : Job(environment, std::move(db)), cursor_(std::move(cursor)), to_(to) {}
 
  protected:
-  void Execute() override {
-    code_ = zkdb_cursor_next(static_cast<zkdb_cursor*>(cursor_.get()), to_.chunk, to_.capacity, to_.max_records, &used_,
-                             &count_, &done_, &error_);
-    if (code_ == ZKDB_OK) ascii_ = FillOffsets(to_.chunk, count_, to_.offsets);
-  }
+  void Execute() override { code_ = read_.Fill(cursor_.get(), to_, &error_); }
 
   void Describe(napi_env env, napi_value result) override {
-    SetNumber(env, result, "used", static_cast<double>(used_));
-    SetNumber(env, result, "count", count_);
-    SetBoolean(env, result, "isDone", done_ != 0);
-    SetBoolean(env, result, "isAscii", ascii_);
+    SetNumber(env, result, "used", static_cast<double>(read_.used));
+    SetNumber(env, result, "count", read_.count);
+    SetBoolean(env, result, "isDone", read_.done != 0);
+    SetBoolean(env, result, "isAscii", read_.ascii);
   }
 
  private:
   const std::shared_ptr<void> cursor_;
   const ChunkTarget to_;
-  size_t used_ = 0;
-  uint32_t count_ = 0;
-  int done_ = 0;
-  bool ascii_ = false;
+  ChunkRead read_;
 };
 
 // cursorNextAsync(cursor, chunk: Uint8Array, offsets: Uint32Array, maxRecords): Promise<{code, used, count, isDone,
