@@ -62,24 +62,42 @@ Position SearchEqualHeads(PageView page, uint32_t index, Slice probe, bool probe
 
 }  // namespace
 
-Position SearchPage(PageView page, uint32_t from, Slice key, uint32_t max_inline_key) {
+namespace {
+
+// The part of `key` that a page compares: what the page keeps of it, after the page's prefix.
+inline Slice ProbeOf(PageView page, Slice key, uint32_t max_inline_key) {
+  const uint32_t skipped = page.header().prefix_size;
+  return {key.data + skipped, std::min<size_t>(key.size, max_inline_key) - skipped};
+}
+
+}  // namespace
+
+HeadPosition SearchHeads(PageView page, uint32_t from, Slice key, uint32_t max_inline_key) {
   const Slice prefix = page.prefix();
   const uint32_t count = page.count();
   if (prefix.size != 0) {
     const size_t n = std::min(prefix.size, key.size);
     const int c = n == 0 ? 0 : std::memcmp(key.data, prefix.data, n);
-    if (c < 0 || (c == 0 && n < prefix.size)) return {std::min(from, count), false, false};
-    if (c > 0) return {count, false, false};
+    if (c < 0 || (c == 0 && n < prefix.size)) return {std::min(from, count), false};
+    if (c > 0) return {count, false};
   }
-  const bool overflows = key.size > max_inline_key;
-  const Slice probe(key.data + prefix.size, (overflows ? max_inline_key : key.size) - prefix.size);
+  if (count <= from) return {count, false};
+  const Slice probe = ProbeOf(page, key, max_inline_key);
   const uint32_t head = KeyHead(probe.data, probe.size);
   const Slot* slots = page.slots();
-  if (count <= from) return {count, false, false};
   const uint32_t index = from + LowerBoundHead(slots + from, count - from, head);
-  if (index == count || slots[index].head != head) return {index, false, false};
+  if (index == count || slots[index].head != head) return {index, false};
   PrefetchCell(page.cell(slots[index]));
-  return SearchEqualHeads(page, index, probe, overflows);
+  return {index, true};
+}
+
+Position SearchTails(PageView page, HeadPosition at, Slice key, uint32_t max_inline_key) {
+  if (!at.equal) return {at.index, false, false};
+  return SearchEqualHeads(page, at.index, ProbeOf(page, key, max_inline_key), key.size > max_inline_key);
+}
+
+Position SearchPage(PageView page, uint32_t from, Slice key, uint32_t max_inline_key) {
+  return SearchTails(page, SearchHeads(page, from, key, max_inline_key), key, max_inline_key);
 }
 
 bool SurelyBelow(PageView page, uint32_t i, Slice key, uint32_t max_inline_key) {
@@ -87,7 +105,7 @@ bool SurelyBelow(PageView page, uint32_t i, Slice key, uint32_t max_inline_key) 
   const size_t n = std::min(prefix.size, key.size);
   const int c = n == 0 ? 0 : std::memcmp(key.data, prefix.data, n);
   if (c != 0 || n < prefix.size) return c <= 0;
-  const Slice probe(key.data + prefix.size, std::min<size_t>(key.size, max_inline_key) - prefix.size);
+  const Slice probe = ProbeOf(page, key, max_inline_key);
   const Slot& s = page.slot(i);
   const uint32_t head = KeyHead(probe.data, probe.size);
   return head != s.head ? head < s.head : CompareTail(page, s, probe) < 0;

@@ -100,7 +100,19 @@ struct Position {
   bool undecided = false;
 };
 
-// Searches slots [from, count). `from` is 0 in a leaf and 1 in a branch.
+// The first slot whose head is not below that of the probe.
+struct HeadPosition {
+  uint32_t index = 0;
+  bool equal = false;  // the heads are equal: keys have to be compared
+};
+
+// The first half of SearchPage, from FirstSlot on: reads slots alone, and starts loading the cell that the second half reads. Who has
+// something else to do meanwhile calls the halves one by one.
+inline uint32_t FirstSlot(PageView page) { return page.leaf() ? 0 : 1; }
+HeadPosition SearchHeads(PageView page, uint32_t from, Slice key, uint32_t max_inline_key);
+Position SearchTails(PageView page, HeadPosition at, Slice key, uint32_t max_inline_key);
+
+// Searches slots [from, count).
 Position SearchPage(PageView page, uint32_t from, Slice key, uint32_t max_inline_key);
 
 // Whether `key` is below the key of slot `i` for certain: false too where both go on in overflow pages.

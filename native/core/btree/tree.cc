@@ -60,11 +60,15 @@ Status LoadKey(PageSpace* space, PageView page, uint32_t index, std::string* out
 }
 
 Status SearchTreePage(PageSpace* space, PageView page, Slice key, Position* out) {
-  const uint32_t from = page.leaf() ? 0 : 1;
-  *out = SearchPage(page, from, key, MaxInlineKey(space->page_size()));
+  const HeadPosition at = SearchHeads(page, FirstSlot(page), key, MaxInlineKey(space->page_size()));
+  return SearchTreeTails(space, page, at, key, out);
+}
+
+Status SearchTreeTails(PageSpace* space, PageView page, HeadPosition at, Slice key, Position* out) {
+  *out = SearchTails(page, at, key, MaxInlineKey(space->page_size()));
   if (!out->undecided) [[likely]]
     return Status::Ok();
-  return SearchWholeKeys(space, page, from, key, out);
+  return SearchWholeKeys(space, page, FirstSlot(page), key, out);
 }
 
 Status FindLeaf(PageSpace* space, const TreeRoot& root, Slice key, PageView* leaf) {

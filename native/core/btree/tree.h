@@ -32,6 +32,9 @@ Status LoadKey(PageSpace* space, PageView page, uint32_t index, std::string* out
 // SearchPage that also decides between overflowing keys.
 Status SearchTreePage(PageSpace* space, PageView page, Slice key, Position* out);
 
+// The second half of SearchTreePage, after SearchHeads.
+Status SearchTreeTails(PageSpace* space, PageView page, HeadPosition at, Slice key, Position* out);
+
 // The leaf that holds `key` or would hold it. The tree is not empty.
 Status FindLeaf(PageSpace* space, const TreeRoot& root, Slice key, PageView* leaf);
 

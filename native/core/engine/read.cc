@@ -95,49 +95,55 @@ namespace {
 
 constexpr uint32_t kInterleave = 16;  // lookups in flight: enough to keep the memory system busy
 
+// A lookup on its way down. Each step reads lines that the step before asked for, while others take theirs.
 struct Lookup {
+  enum class Step : uint8_t { kSearchPage, kCompareKeys, kDone };
+
   Slice key;
   PageSpace* space = nullptr;
   PageView page;
   uint32_t level = 0;
-  Position position;
-  bool empty = false;
+  Step step = Step::kDone;
+  HeadPosition heads;
+  Position position;  // once it is done, in the leaf
 };
 
-// One step of a lookup: search the page that was asked for, ask for the next one. *done at the leaf.
-Status StepLookup(Lookup* l, bool* done) {
+// Goes on to the child that holds the key, which is asked for unless it has to be verified first.
+Status GoDown(Lookup* l) {
   ZKDB_RETURN_IF_ERROR(SearchTreePage(l->space, l->page, l->key, &l->position));
-  *done = l->level == 0;
-  if (*done) {
-    if (l->position.exact) __builtin_prefetch(l->page.cell(l->page.slot(l->position.index)));
-    return Status::Ok();
-  }
   const PageRef child = l->page.child(ChildIndex(l->position));
   --l->level;
-  if (const uint8_t* bytes = l->space->Find(child.number)) {
-    PrefetchPage(bytes);
-    l->page = PageView(bytes);
-    return Status::Ok();
+  const uint8_t* bytes = l->space->Find(child.number);
+  if (bytes == nullptr) return ReadTreePage(l->space, child, l->level, &l->page);
+  PrefetchPage(bytes);
+  l->page = PageView(bytes);
+  return Status::Ok();
+}
+
+Status StepLookup(Lookup* l) {
+  if (l->step == Lookup::Step::kCompareKeys) {
+    l->step = Lookup::Step::kDone;
+    return SearchTreeTails(l->space, l->page, l->heads, l->key, &l->position);
   }
-  return ReadTreePage(l->space, child, l->level, &l->page);
+  const bool right = l->page.level() == l->level && l->page.leaf() == (l->level == 0);
+  if (!right) {  // a page that was verified as another one: this says what and where
+    const PageRef ref{l->page.header().number, l->page.header().stamp};
+    return ReadTreePage(l->space, ref, l->level, &l->page);
+  }
+  if (l->level != 0) return GoDown(l);
+  l->heads = SearchHeads(l->page, 0, l->key, MaxInlineKey(l->space->page_size()));
+  l->step = Lookup::Step::kCompareKeys;
+  return Status::Ok();
 }
 
 Status Descend(Lookup* lookups, uint32_t count) {
-  bool any = true;
-  std::array<bool, kInterleave> done{};
-  for (uint32_t i = 0; i < count; ++i) done[i] = lookups[i].empty;
-  while (any) {
+  for (bool any = true; any;) {
     any = false;
     for (uint32_t i = 0; i < count; ++i) {
-      if (done[i]) continue;
       Lookup& l = lookups[i];
-      const bool right = l.page.level() == l.level && l.page.leaf() == (l.level == 0);
-      if (!right) {  // a page that was verified as another one: this says what and where
-        const PageRef ref{l.page.header().number, l.page.header().stamp};
-        return ReadTreePage(l.space, ref, l.level, &l.page);
-      }
-      ZKDB_RETURN_IF_ERROR(StepLookup(&l, &done[i]));
-      any |= !done[i];
+      if (l.step == Lookup::Step::kDone) continue;
+      ZKDB_RETURN_IF_ERROR(StepLookup(&l));
+      any |= l.step != Lookup::Step::kDone;
     }
   }
   return Status::Ok();
@@ -171,15 +177,15 @@ zkdb_code Engine::GetMany(const Snapshot* snapshot, const uint8_t* keys, const u
       TreeRoot root;
       const PageRef ref = snapshot == nullptr ? latest[index] : snapshot->root(index);
       if (Status s = MakeTree(l.space, ref, &root); !s.ok()) return Report(std::move(s), status);
-      l.empty = root.levels == 0;
-      if (l.empty) continue;
+      if (root.levels == 0) continue;
+      l.step = Lookup::Step::kSearchPage;
       l.level = root.levels - 1u;
       if (Status s = ReadTreePage(l.space, root.page, l.level, &l.page); !s.ok()) return Report(std::move(s), status);
     }
     if (Status s = Descend(lookups.data(), n); !s.ok()) return Report(std::move(s), status);
     for (uint32_t i = 0; i < n; ++i) {
       const Lookup& l = lookups[i];
-      if (l.empty || !l.position.exact || clock.Ended(l.page.time(l.page.slot(l.position.index)))) {
+      if (!l.position.exact || clock.Ended(l.page.time(l.page.slot(l.position.index)))) {
         sizes[(*done)++] = UINT32_MAX;
         continue;
       }
