@@ -3,8 +3,9 @@ import { percentile } from '../lib/stats.mjs'
 
 const commits = 2000
 const concurrent = 1000
-const turns = 50
-const warmUps = 5
+const turns = 100
+/** The first turns read pages and get memory for the first time; a service is past them in a second. */
+const warmUps = 50
 
 /** Overwrites one record after the other, and keeps the latency of each. */
 async function oneByOne(context, method) {
