@@ -43,6 +43,45 @@ function bars(row) {
   return render(option, 90 + cells.length * barHeight)
 }
 
+/** One chart of everything that has a target ratio: how many times the best peer's speed zkdb reaches. */
+function overview(rows) {
+  const compared = rows
+    .filter((row) => row.group !== 'partitions' && row.ratio !== undefined && row.target?.ratio)
+    .reverse()
+  if (compared.length === 0) return undefined
+  const ahead = (ratio) => (ratio >= 1 ? colours.zkdb : '#6b7280')
+  const data = compared.map(({ ratio }) => ({ value: ratio, itemStyle: { color: ahead(ratio) } }))
+  const label = { show: true, position: 'right', formatter: ({ value }) => `${digits(value)}x` }
+  const line = { symbol: 'none', silent: true, label: { show: false }, lineStyle: { color: '#111827', type: 'solid' } }
+  const option = {
+    title: { text: 'zkdb beside the best peer of each workload', left: 8, top: 4, textStyle: { fontSize: 15 } },
+    legend: { top: 30, left: 8, data: ['times as fast', 'target'] },
+    grid: { left: 270, right: 60, top: 66, bottom: 24 },
+    xAxis: { type: 'value', axisLabel: { formatter: '{value}x' } },
+    yAxis: { type: 'category', data: compared.map((row) => `${row.title}: ${row.best.name}`) },
+    series: [
+      {
+        name: 'times as fast',
+        type: 'bar',
+        data,
+        label,
+        color: colours.zkdb,
+        barMaxWidth: 14,
+        markLine: { ...line, data: [{ xAxis: 1 }] }
+      },
+      {
+        name: 'target',
+        type: 'scatter',
+        symbol: 'diamond',
+        symbolSize: 9,
+        color: '#111827',
+        data: compared.map((row, i) => [row.target.ratio, i])
+      }
+    ]
+  }
+  return render(option, 100 + compared.length * barHeight)
+}
+
 /** A line per engine: nanoseconds per operation against the number of records. */
 function lines(rows) {
   const engines = [...new Set(rows.flatMap((row) => Object.keys(row.cells)))]
@@ -80,5 +119,6 @@ export function chartsOf(rows) {
     const ofName = rows.filter((row) => row.row === name)
     return { group: 'sizes', title: ofName[0].title, file: `${name}.svg`, svg: lines(ofName) }
   })
-  return [...single, ...bySize].filter((chart) => chart.svg !== undefined)
+  const all = { group: 'overview', title: 'Overview', file: 'overview.svg', svg: overview(rows) }
+  return [all, ...single, ...bySize].filter((chart) => chart.svg !== undefined)
 }

@@ -113,14 +113,25 @@ function problems(results, notes) {
   return all.length === 0 ? '' : `## Without a figure\n\n${all.join('\n')}\n\n`
 }
 
-function conditions({ machine, versions, configuration, started, finished, parts }) {
+/** How many rounds there were, and what had fewer. */
+function roundsText(results) {
+  const measured = results.filter(({ samples }) => samples.length > 0)
+  const most = Math.max(...measured.map(({ samples }) => samples.length))
+  const fewer = measured
+    .filter(({ samples }) => samples.length < most)
+    .map(({ spec, samples }) => `${spec.workload} of ${spec.n.toLocaleString('en-US')} (${samples.length})`)
+  return fewer.length === 0 ? `${most} rounds` : `${most} rounds, fewer for ${[...new Set(fewer)].join(', ')}`
+}
+
+function conditions({ machine, versions, configuration, started, finished, parts, results }) {
   const disk = machine.fdatasyncMicroseconds
   const sync = `append ${digits(disk.appendP50)} us, overwrite ${digits(disk.overwriteP50)} us (medians)`
   const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
-  const { n, rounds, keySize, valueSize } = configuration
+  const { n, keySize, valueSize } = configuration
   return [
-    `* ${n.toLocaleString('en-US')} records of ${keySize} + ${valueSize} bytes, ${rounds} rounds, medians; in brackets`,
-    '  (largest - smallest) / median. One process per measurement, the engines in turn.',
+    `* ${n.toLocaleString('en-US')} records of ${keySize} + ${valueSize} bytes where a row does not say otherwise. Medians;`,
+    '  in brackets (largest - smallest) / median. One process per measurement, the engines in turn.',
+    `* ${roundsText(results)}`,
     `* ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}, ${machine.architecture}`,
     `* ${machine.fileSystem}; fdatasync of 4 KiB: ${sync}`,
     `* ${names.join(', ')}`,
@@ -136,10 +147,13 @@ function conditions({ machine, versions, configuration, started, finished, parts
  */
 export function reportOf(run, charts = []) {
   const { rows, results } = run
+  const picturesOf = (group) => {
+    const images = charts.filter((chart) => chart.group === group).map((chart) => `![${chart.title}](${chart.file})`)
+    return images.length > 0 ? `${images.join('\n')}\n\n` : ''
+  }
   const groups = [...new Set(rows.map((row) => row.group))].map((group) => {
     const inGroup = rows.filter((row) => row.group === group && Object.keys(row.cells).length > 0)
-    const images = charts.filter((chart) => chart.group === group).map((chart) => `![${chart.title}](${chart.file})`)
-    const pictures = images.length > 0 ? `${images.join('\n')}\n\n` : ''
+    const pictures = picturesOf(group)
     return inGroup.length === 0 ? '' : `## ${groupTitles[group]}\n\n${groupTable(inGroup)}\n\n${pictures}`
   })
   const counted = rows.filter((row) => row.isMet !== undefined)
@@ -148,6 +162,7 @@ export function reportOf(run, charts = []) {
     '# Results\n\n',
     `${conditions(run)}\n\n`,
     `Smaller is better but for \`x\`. ${met} of ${counted.length} targets are met.\n\n`,
+    picturesOf('overview'),
     ...groups,
     `## Processor time and memory\n\nSeconds of processor time per million operations, and the largest memory of the\n`,
     `process, with the keys and values in JavaScript and the mapped pages that were touched.\n\n${costTable(rows)}\n\n`,
