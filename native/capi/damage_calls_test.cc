@@ -1,6 +1,7 @@
 // Calls that meet a damaged page, an ended transaction or a progress callback that says stop.
 #include "capi/test_util.h"
 #include "core/base/checksum.h"
+#include "core/btree/page.h"
 #include "core/segment/segment_files.h"
 
 namespace zkdb::test {
@@ -33,6 +34,17 @@ void MakeKind(const std::string& segment, uint32_t page, PageKind kind, uint8_t 
   std::memset(p + sizeof(PageHeader), 0, 16);  // what an overflow page says of its run
   Store32(p, Crc32c(0, p + kChecksumSize, kPage - kChecksumSize));
   WritePage(segment, page, bytes);
+}
+
+// Makes the second child of a branch the first one again, with a right checksum.
+void DoubleFirstChild(const std::string& segment, uint32_t branch) {
+  std::string bytes = ReadPage(segment, branch);
+  auto* p = reinterpret_cast<uint8_t*>(bytes.data());
+  const PageView page(p);
+  ASSERT_EQ(page.level(), 1u);
+  std::memcpy(p + page.slot(1).offset, p + page.slot(0).offset, sizeof(PageRef));
+  Store32(p, Crc32c(0, p + kChecksumSize, kPage - kChecksumSize));
+  WritePage(segment, branch, bytes);
 }
 
 // A closed database of one partition.
@@ -106,6 +118,44 @@ TEST(a_root_that_is_no_tree_page_is_refused_whatever_level_it_says) {
   TestDb db;
   ASSERT_EQ(db.Open(stage.path), ZKDB_OK);
   EXPECT(db.Check().empty() && db.All() == stage.all);
+}
+
+// It would be freed twice and given out twice.
+TEST(a_page_that_the_tree_refers_to_twice_is_not_freed_twice) {
+  const Stage stage(300);
+  DoubleFirstChild(stage.segment(), stage.Meta().meta.root.number);
+  TestDb db;
+  ASSERT_EQ(db.Open(stage.path), ZKDB_OK);
+  BatchBytes everything;
+  everything.Add(ZKDB_OP_DELETE_RANGE, "", "l", ZKDB_RANGE_HAS_HI);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(db.Write(everything), ZKDB_CORRUPT);
+    EXPECT(db.message().find("000.zkd: page ") != std::string::npos);
+    EXPECT(db.message().find("although it is free") != std::string::npos);
+    EXPECT_EQ(db.Get("k100000").value_or(""), std::string(100, 'v'));
+  }
+  // A write through one of both references frees the page, one through the other would do so again.
+  EXPECT_EQ(db.Put("k100000", "x"), ZKDB_OK);
+  EXPECT_EQ(db.Put("k100060", "x"), ZKDB_CORRUPT);
+  EXPECT_EQ(db.Get("k100000").value_or(""), "x");
+}
+
+// The other reference then leads to a page with other records and another stamp.
+TEST(a_page_used_again_is_not_taken_for_the_old_one) {
+  const Stage stage(300);
+  DoubleFirstChild(stage.segment(), stage.Meta().meta.root.number);
+  TestDb db;
+  ASSERT_EQ(db.Open(stage.path), ZKDB_OK);
+  EXPECT_EQ(db.Put("k100000", "x"), ZKDB_OK);
+  for (int i = 0; i < 20; ++i) {  // checkpoints give the freed page out again
+    EXPECT_EQ(zkdb_checkpoint(db.get(), &db.error), ZKDB_OK);
+    EXPECT_EQ(db.Put("k100000", std::string(1, static_cast<char>('a' + i))), ZKDB_OK);
+  }
+  EXPECT(!db.Get("k100060"));
+  EXPECT_EQ(db.code, ZKDB_CORRUPT);
+  EXPECT_EQ(GetMany(&db, "k100060"), ZKDB_CORRUPT);
+  EXPECT(db.message().find("with the stamp") != std::string::npos);
+  EXPECT_EQ(db.Get("k100000").value_or(""), "t");
 }
 
 TEST(many_gets_name_the_page_that_is_not_of_the_tree_each_time) {

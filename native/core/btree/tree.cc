@@ -8,9 +8,10 @@
 namespace zkdb {
 namespace {
 
-Status WrongLevel(PageSpace* space, PageRef ref, uint32_t level) {
+Status WrongPage(PageSpace* space, PageRef ref, uint32_t level) {
   return Status::Corrupt(space->files().PathOf(ref.number) + ": page " + std::to_string(ref.number) +
-                         ": is not a tree page of level " + std::to_string(level) + " as its parent says");
+                         ": is not a tree page of level " + std::to_string(level) + " with the stamp " +
+                         std::to_string(ref.stamp) + " as its parent says");
 }
 
 // Compares `key` with the whole key of a slot.
@@ -44,9 +45,8 @@ Status ReadTreePage(PageSpace* space, PageRef ref, uint32_t level, PageView* out
   const uint8_t* bytes = nullptr;
   ZKDB_RETURN_IF_ERROR(space->Read(ref, &bytes));
   *out = PageView(bytes);
-  const PageKind want = level == 0 ? PageKind::kLeaf : PageKind::kBranch;
-  if (out->level() != level || out->header().kind != want) [[unlikely]]
-    return WrongLevel(space, ref, level);
+  if (!IsTreePage(*out, ref, level)) [[unlikely]]
+    return WrongPage(space, ref, level);
   return Status::Ok();
 }
 

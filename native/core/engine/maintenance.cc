@@ -85,6 +85,7 @@ Status Engine::RewritePartition(uint32_t index, const Progress& progress) {
 // Commits a tree that holds the same records in other pages: its log record holds no operation.
 Status Engine::CommitRewrite(uint32_t index, const Trees& fresh, RollbackGuard* guard) {
   Partition& p = *partitions_[index];
+  ZKDB_RETURN_IF_ERROR(p.space.CheckFreed());
   LogGroups groups;
   groups.Add(p.identity.uid, nullptr, nullptr);
   uint64_t sequence = 0;

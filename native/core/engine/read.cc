@@ -101,7 +101,8 @@ struct Lookup {
 
   Slice key;
   PageSpace* space = nullptr;
-  PageView page;
+  PageRef ref;
+  PageView page;  // of `ref`
   uint32_t level = 0;
   Step step = Step::kDone;
   HeadPosition heads;
@@ -111,10 +112,10 @@ struct Lookup {
 // Goes on to the child that holds the key, which is asked for unless it has to be verified first.
 Status GoDown(Lookup* l) {
   ZKDB_RETURN_IF_ERROR(SearchTreePage(l->space, l->page, l->key, &l->position));
-  const PageRef child = l->page.child(ChildIndex(l->position));
+  l->ref = l->page.child(ChildIndex(l->position));
   --l->level;
-  const uint8_t* bytes = l->space->Find(child.number);
-  if (bytes == nullptr) return ReadTreePage(l->space, child, l->level, &l->page);
+  const uint8_t* bytes = l->space->Find(l->ref.number);
+  if (bytes == nullptr) return ReadTreePage(l->space, l->ref, l->level, &l->page);
   PrefetchPage(bytes);
   l->page = PageView(bytes);
   return Status::Ok();
@@ -125,11 +126,8 @@ Status StepLookup(Lookup* l) {
     l->step = Lookup::Step::kDone;
     return SearchTreeTails(l->space, l->page, l->heads, l->key, &l->position);
   }
-  const bool right = l->page.level() == l->level && l->page.leaf() == (l->level == 0);
-  if (!right) {  // a page that was verified as another one: this says what and where
-    const PageRef ref{l->page.header().number, l->page.header().stamp};
-    return ReadTreePage(l->space, ref, l->level, &l->page);
-  }
+  // A page that was verified as another one: reading it says what and where.
+  if (!IsTreePage(l->page, l->ref, l->level)) return ReadTreePage(l->space, l->ref, l->level, &l->page);
   if (l->level != 0) return GoDown(l);
   l->heads = SearchHeads(l->page, 0, l->key, MaxInlineKey(l->space->page_size()));
   l->step = Lookup::Step::kCompareKeys;
@@ -180,6 +178,7 @@ zkdb_code Engine::GetMany(const Snapshot* snapshot, const uint8_t* keys, const u
       if (root.levels == 0) continue;
       l.step = Lookup::Step::kSearchPage;
       l.level = root.levels - 1u;
+      l.ref = root.page;
       if (Status s = ReadTreePage(l.space, root.page, l.level, &l.page); !s.ok()) return Report(std::move(s), status);
     }
     if (Status s = Descend(lookups.data(), n); !s.ok()) return Report(std::move(s), status);

@@ -192,7 +192,7 @@ Status Engine::ApplyOperations(uint32_t partition, const Operation* first, const
     result->existed += deleted + (existed ? 1 : 0);
   }
   *trees = mutator.trees();
-  return Status::Ok();
+  return space.CheckFreed();
 }
 
 Status Engine::ApplyAll(Batch* batch, ReadClock* clock, std::vector<Applied>* applied, WriteResult* result) {

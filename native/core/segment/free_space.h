@@ -56,6 +56,7 @@ class FreeSpace {
 
   // The page goes back on the hot stack at once: nothing but the running transaction has seen it.
   void ReturnUnseen(uint32_t page);
+  bool IsFree(uint32_t page) const { return free_.Get(page); }
   // The page is freed by the running transaction; it is waiting from the commit on.
   void MarkFreed(uint32_t page) { free_.Set(page); }
   void UnmarkFreed(uint32_t page) { free_.Reset(page); }

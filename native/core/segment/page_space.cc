@@ -206,8 +206,18 @@ void PageSpace::Free(PageRef ref) {
     spare_.push_back(ref.number);
     return;
   }
+  if (free_space_.IsFree(ref.number)) [[unlikely]] {
+    freed_twice_ = ref.number;
+    return;
+  }
   freed_.push_back(ref.number);
   free_space_.MarkFreed(ref.number);
+}
+
+Status PageSpace::CheckFreed() const {
+  if (freed_twice_ == kNoPage) [[likely]]
+    return Status::Ok();
+  return Damaged(freed_twice_, "the tree refers to it although it is free; the write was not done");
 }
 
 void PageSpace::PrepareCommit() {
@@ -220,18 +230,21 @@ void PageSpace::Commit(uint64_t sequence) {
   prepared_ = false;
   for (uint32_t number : spare_) free_space_.ReturnUnseen(number);
   free_space_.CommitPrepared(sequence);
+  EndTransaction();
+}
+
+void PageSpace::EndTransaction() {
   allocated_.clear();
   freed_.clear();
   spare_.clear();
+  freed_twice_ = kNoPage;
 }
 
 void PageSpace::Rollback() {
   for (auto n = allocated_.rbegin(); n != allocated_.rend(); ++n) free_space_.ReturnUnseen(*n);
   for (uint32_t number : freed_) free_space_.UnmarkFreed(number);
   prepared_ = false;
-  allocated_.clear();
-  freed_.clear();
-  spare_.clear();
+  EndTransaction();
 }
 
 // ---- checkpoints

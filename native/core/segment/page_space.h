@@ -87,6 +87,9 @@ class PageSpace {
   Status AllocateRun(uint32_t want, PageRef* first, uint32_t* got);
   uint8_t* FrameOf(uint32_t number);
   void Free(PageRef ref);
+  // ZKDB_CORRUPT when the running transaction freed a page that was free: the tree refers to it twice, and must not be
+  // committed, because the page would be given out twice.
+  Status CheckFreed() const;
   // Allocates what Commit needs: to be called before anything says that there will be a commit.
   void PrepareCommit();
   // Allocates nothing after PrepareCommit.
@@ -141,6 +144,7 @@ class PageSpace {
   Status VerifyPage(PageRef ref, const uint8_t** page);
   Status CheckBytes(PageRef ref, const uint8_t* bytes) const;
   Status Damaged(uint32_t number, const std::string& what) const;
+  void EndTransaction();
   Status Extend(uint32_t pages, uint32_t* first);
   Status Adopt(uint32_t number);
   void PrepareUse(size_t count);
@@ -173,6 +177,7 @@ class PageSpace {
   std::vector<uint32_t> allocated_;  // by the running transaction
   std::vector<uint32_t> freed_;      // by the running transaction, seen by others
   std::vector<uint32_t> spare_;      // allocated and freed again by the running transaction
+  uint32_t freed_twice_ = kNoPage;   // what CheckFreed tells of
   bool prepared_ = false;            // PrepareCommit has run
 
   std::vector<uint32_t> frames_;  // free frames of this partition
