@@ -59,10 +59,15 @@ function lyingModule(t: ExecutionContext, change: string): string {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const path = join(folder, 'lying.mjs')
   const zkdb = pathToFileURL(resolve('dist/esm/index.js')).href
-  writeFileSync(
-    path,
-    `import { openSync as open } from '${zkdb}'\nexport function openSync(options) {\n  const db = open(options)\n  ${change}\n  return db\n}\n`
-  )
+  const lines = [
+    `import { openSync as open } from '${zkdb}'`,
+    'export function openSync(options) {',
+    'const db = open(options)',
+    change,
+    'return db',
+    '}'
+  ]
+  writeFileSync(path, lines.join('\n'))
   return path
 }
 
@@ -82,7 +87,8 @@ const lies: [what: string, workload: string, change: string][] = [
   [
     'a value that is not the one written',
     'get-hit',
-    'const get = db.getFast.bind(db); db.getFast = (key) => { const value = Buffer.from(get(key)); value[0] ^= 1; return value }'
+    `const get = db.getFast.bind(db)
+     db.getFast = (key) => { const value = Buffer.from(get(key)); value[0] ^= 1; return value }`
   ],
   ['a record that is missing', 'get-many', 'db.getManySync = (keys) => keys.map(() => undefined)'],
   [

@@ -129,8 +129,8 @@ function conditions({ machine, versions, configuration, started, finished, parts
   const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   const { n, keySize, valueSize } = configuration
   return [
-    `* ${n.toLocaleString('en-US')} records of ${keySize} + ${valueSize} bytes where a row does not say otherwise. Medians;`,
-    '  in brackets (largest - smallest) / median. One process per measurement, the engines in turn.',
+    `* ${n.toLocaleString('en-US')} records of ${keySize} + ${valueSize} bytes where a row does not say otherwise.`,
+    '  Medians; in brackets (largest - smallest) / median. One process per measurement, the engines in turn.',
     `* ${roundsText(results)}`,
     `* ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}, ${machine.architecture}`,
     `* ${machine.fileSystem}; fdatasync of 4 KiB: ${sync}`,

@@ -106,9 +106,10 @@ struct HeadPosition {
   bool equal = false;  // the heads are equal: keys have to be compared
 };
 
-// The first half of SearchPage, from FirstSlot on: reads slots alone, and starts loading the cell that the second half reads. Who has
-// something else to do meanwhile calls the halves one by one.
+// The slot that a search begins with: slot 0 of a branch has no key.
 inline uint32_t FirstSlot(PageView page) { return page.leaf() ? 0 : 1; }
+// The first half of SearchPage, from FirstSlot on: reads slots alone, and starts loading the cell that the second half
+// reads. Who has something else to do meanwhile calls the halves one by one.
 HeadPosition SearchHeads(PageView page, uint32_t from, Slice key, uint32_t max_inline_key);
 Position SearchTails(PageView page, HeadPosition at, Slice key, uint32_t max_inline_key);
 

@@ -23,8 +23,8 @@ struct TreeRoot {
   uint64_t records = 0;
 };
 
-// Whether a page is the one that its parent refers to. Other than a verified page's checksum, this is looked at with each
-// read: a page that was used again since, because a damaged tree refers to it twice, is not taken for the old one.
+// Whether a page is the one that its parent refers to. It is looked at with each read, other than the checksum: a page
+// that was used again, because a damaged tree refers to it twice, is not taken for the old one.
 inline bool IsTreePage(PageView page, PageRef ref, uint32_t level) {
   const PageKind kind = level == 0 ? PageKind::kLeaf : PageKind::kBranch;
   return page.stamp() == ref.stamp && page.level() == level && page.header().kind == kind;
